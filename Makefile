@@ -1,0 +1,53 @@
+# The commands of baton. `make` alone lists them. The build itself is CMake's: CMakePresets.json.
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+export JOBS
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo test bench format check-format tidy asan tsan clang install clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing (tools/packages.txt)
+	@tools/deps.sh
+
+demo: deps ## build and show a live connection moving between processes
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) -- --quiet
+	@examples/demo.sh build/release
+
+test: deps ## run every check and test (about ten minutes; stages: tools/test.sh)
+	@tools/test.sh
+
+bench: deps ## build and run the benchmarks
+	@cmake --preset release -DBATON_BENCH=ON >/dev/null
+	@cmake --build --preset release -j $(JOBS) -- --quiet
+	@bench/run.sh build/release
+
+format: ## lay out all C and C++ files as .clang-format says
+	@tools/sources.sh | xargs -0 -r clang-format-19 -i
+
+check-format: ## fail if `make format` would change a file
+	@tools/sources.sh | xargs -0 -r clang-format-19 --dry-run -Werror
+
+tidy: deps ## clang-tidy over src/ (.clang-tidy)
+	@cmake --preset dev >/dev/null
+	@run-clang-tidy-19 -quiet -p build/dev -j $(JOBS) '$(CURDIR)/src/.*(?<!_test)\.cpp$$'
+
+asan: deps ## all tests under AddressSanitizer, LeakSanitizer and UBSan
+	@tools/test.sh asan-build asan
+
+tsan: deps ## unit and thread tests under ThreadSanitizer
+	@tools/test.sh tsan-build tsan
+
+clang: deps ## build and run the unit tests with clang 19
+	@tools/test.sh clang-build clang
+
+install: ## build and install for users: PREFIX=/usr/local, DESTDIR honoured
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build --preset release -j $(JOBS) -- --quiet
+	@cmake --install build/release
+
+clean: ## remove everything that was built
+	@rm -rf build
