@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include "os/epoll.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+namespace baton::os {
+namespace {
+
+Result<void> control(int set, int operation, FdRef member) noexcept {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(set, operation, member.get(), &event) != 0) return failure();
+  return {};
+}
+
+}  // namespace
+
+Result<UniqueFd> epoll_set() noexcept {
+  UniqueFd set{adopt, ::epoll_create1(EPOLL_CLOEXEC)};
+  if (!set.valid()) return failure();
+  return set;
+}
+
+Result<void> epoll_add(FdRef set, FdRef member) noexcept { return control(set.get(), EPOLL_CTL_ADD, member); }
+
+Result<void> epoll_remove(FdRef set, FdRef member) noexcept { return control(set.get(), EPOLL_CTL_DEL, member); }
+
+bool epoll_has(int number, FdRef member) noexcept {
+  // A modification that changes nothing: ENOENT, EBADF or EINVAL wherever it is not that set.
+  return control(number, EPOLL_CTL_MOD, member).has_value();
+}
+
+Result<UniqueFd> accept_connection(FdRef listening) noexcept {
+  UniqueFd connection{adopt, ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  if (!connection.valid()) return failure();
+  return connection;
+}
+
+}  // namespace baton::os
