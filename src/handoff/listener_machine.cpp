@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include "handoff/listener_machine.hpp"
+
+namespace baton::handoff {
+
+bool ListenerMachine::ended() const noexcept {
+  switch (state_) {
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return false;
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return true;
+  }
+  return true;
+}
+
+ListenerStep ListenerMachine::answer(bool accepted) noexcept {
+  switch (state_) {
+    case ListenerState::Offered:
+      if (accepted) return end(ListenerState::Stopped, ListenerStep::StopData);
+      return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
+    case ListenerState::Stopped:
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return ListenerStep::Violation;
+    case ListenerState::Moved:
+    case ListenerState::Returned:  // an answer that crossed our CANCEL
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::called() noexcept {
+  switch (state_) {
+    case ListenerState::Stopped:
+      return end(ListenerState::InDoubt, ListenerStep::None);
+    case ListenerState::Offered:
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::Violation;
+  }
+  return ListenerStep::Violation;
+}
+
+ListenerStep ListenerMachine::taken(TakeOutcome outcome) noexcept {
+  switch (state_) {
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      if (outcome == TakeOutcome::Taken) return end(ListenerState::Moved, ListenerStep::LetGo);
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+      return ListenerStep::Violation;
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::cancelled() noexcept {
+  switch (state_) {
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+      return ListenerStep::Violation;
+    case ListenerState::Moved:
+    case ListenerState::Returned:  // the ordinary end of a move cancelled before its call
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::link_ended() noexcept {
+  switch (state_) {
+    case ListenerState::Offered:
+      return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
+    case ListenerState::Stopped:
+      return end(ListenerState::Returned, ListenerStep::LiftStop);
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::server_gone() noexcept {
+  switch (state_) {
+    case ListenerState::Offered:
+      return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
+    case ListenerState::Stopped:
+      return end(ListenerState::Returned, ListenerStep::LiftStop);
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::cancel() noexcept {
+  switch (state_) {
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+      return end(ListenerState::Returned, ListenerStep::SendCancel);
+    case ListenerState::InDoubt:
+      return end(ListenerState::Cancelling, ListenerStep::SendCancel);
+    case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::abandon() noexcept {
+  switch (state_) {
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return end(ListenerState::Abandoned, ListenerStep::LetGo);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+const char* name_of(ListenerState state) noexcept {
+  switch (state) {
+    case ListenerState::Offered:
+      return "offered";
+    case ListenerState::Stopped:
+      return "stopped";
+    case ListenerState::InDoubt:
+      return "in doubt";
+    case ListenerState::Cancelling:
+      return "cancelling";
+    case ListenerState::Moved:
+      return "moved";
+    case ListenerState::Returned:
+      return "returned";
+    case ListenerState::Abandoned:
+      return "abandoned";
+  }
+  return "?";
+}
+
+}  // namespace baton::handoff

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// baton: handoff/server_machine.hpp: the server's half of one move.
+//
+// Sans-I/O: events in, the one thing to do next out.
+// Invariant: S owns the end point in Taken only. In Called it holds a descriptor that it neither reads nor writes.
+// Commit:    CALL commits for L's death: a dead L cannot take the end point back, so S takes it, also behind a CANCEL
+// that S
+//            has not answered. While L lives, what S does first wins: TAKEN or CANCELLED.
+// Threads:   distinct objects are independent; one object, one thread at a time.
+//
+//   (OFFER read)        accept: SendAnswer          CALL                take: SendTaken
+//      Offered ----------------------> Accepted ----------> Called -------------------> Taken
+//         | refuse: SendAnswer            |                   | fail: SendTaken (not taken)
+//         +--------------> Refused <------|-------------------+
+//         | CANCEL: SendCancelled         | CANCEL            | CANCEL while L lives: SendCancelled, drop the
+//         descriptor
+//         +--------------> Cancelled <----+-------------------+
+//         | link ended                    | link ended
+//         +--------------> Ended <--------+                     (Called: the link's end changes nothing)
+//   express moves begin in Called.
+#pragma once
+
+#include "handoff/frames.hpp"
+
+namespace baton::handoff {
+
+enum class ServerState { Offered, Accepted, Called, Taken, Refused, Cancelled, Ended };
+
+enum class ServerStep {
+  None,
+  SendAnswer,
+  SendTaken,      // with the outcome
+  SendCancelled,  // and drop the descriptor if there is one
+  Violation,      // the peer sent what it may not send now; what came with it is closed
+};
+
+class ServerMachine {
+ public:
+  enum class Manner { Seed, Express };
+  explicit ServerMachine(Manner manner) noexcept
+      : state_{manner == Manner::Seed ? ServerState::Offered : ServerState::Called} {}
+
+  [[nodiscard]] ServerState state() const noexcept { return state_; }
+  [[nodiscard]] bool ended() const noexcept;
+
+  /// S answers the OFFER. Violation: there is none to answer any more.
+  [[nodiscard]] ServerStep answer(bool accept) noexcept;
+  /// CALL of L.
+  [[nodiscard]] ServerStep call() noexcept;
+  /// CANCEL of L. `listener_alive`: L's process has not ended.
+  [[nodiscard]] ServerStep cancel(bool listener_alive) noexcept;
+  /// S takes the end point: TAKEN is to be queued, then the descriptor put in place.
+  [[nodiscard]] ServerStep take() noexcept;
+  /// S cannot or will not take what was called.
+  [[nodiscard]] ServerStep fail() noexcept;
+  /// The link has been read to its end.
+  void link_ended() noexcept;
+
+ private:
+  ServerState state_;
+};
+
+[[nodiscard]] const char* name_of(ServerState state) noexcept;
+
+}  // namespace baton::handoff
