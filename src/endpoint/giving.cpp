@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+// The listener's side of moves on a link.
+#include <algorithm>
+
+#include "endpoint/in_use.hpp"
+#include "endpoint/link.hpp"
+#include "endpoint/position.hpp"
+#include "endpoint/statistics.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "os/tcp_abort.hpp"
+#include "os/trace.hpp"
+
+namespace baton::endpoint {
+namespace {
+
+// Where real end points are kept during a data stop: above the numbers that select(2) can name.
+constexpr int hidden_from = 1024;
+
+}  // namespace
+
+Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std::span<const iovec> user_data,
+                         std::size_t user_data_length, const Waiting& waiting) {
+  if (machine_.state() == transport::State::Indicated)
+    if (auto confirmed = confirm(lock, {}); !confirmed) return confirmed;
+  if (machine_.state() != transport::State::Open)
+    return fail(machine_.state() == transport::State::AwaitingConfirm ? Fault::NotConfirmed : end_failure().fault);
+  if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  while (given_.size() >= handoff::max_unanswered) {
+    if (pump(lock) == Pumped::Progress) continue;
+    if (ended_ || broken_) return std::unexpected{end_failure()};
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
+  }
+  std::array<std::byte, handoff::small_frame> room;
+  const Bytes head = handoff::encode_head(room, move->id, move->description, user_data_length);
+  if (head.empty()) return fail(Fault::TooLong);
+  std::vector<iovec> parts{{const_cast<std::byte*>(head.data()), head.size()}};
+  parts.insert(parts.end(), user_data.begin(), user_data.end());
+  // Known before it is sent: the answer may be read by another call the moment after.
+  given_[move->id] = move;
+  insert_alias(move->real_cookie, move);
+  if (auto sent = send(lock, parts, {}, waiting); !sent) {
+    given_.erase(move->id);
+    endpoint::erase(move->real_cookie);
+    return sent;
+  }
+  statistics().offered.fetch_add(1, std::memory_order_relaxed);
+  trace(move->id, 'L', "OFFER");
+  return {};
+}
+
+void Link::on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received) {
+  const auto entry = given_.find(frame.move);
+  if (entry == given_.end()) return;  // of a move that is cancelled by now, or of none
+  if (entry->second->machine.state() != handoff::ListenerState::Offered || entry->second->server) {
+    os::TraceLine{cookie_, frame.move, 'L', "violation"};
+    return;
+  }
+  Unit unit;
+  unit.kind = Unit::Kind::Answer;
+  unit.move = frame.move;
+  unit.answer = answer;
+  entry->second->server = process_of(received);
+  inbox_.push_back(std::move(unit));
+}
+
+Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waiting& waiting) {
+  for (;;) {
+    for (auto unit = inbox_.begin(); unit != inbox_.end(); ++unit) {
+      if (unit->kind == Unit::Kind::UserData) return fail(Fault::FrameExpected);
+      if (unit->kind != Unit::Kind::Answer) continue;
+      const auto entry = given_.find(unit->move);
+      if (entry == given_.end()) {  // cancelled meanwhile
+        inbox_.erase(unit);
+        return await_answer(lock, number, waiting);
+      }
+      const auto move = entry->second;
+      if (number >= 0 && move->number != number) continue;
+      const handoff::Answer answer = unit->answer;
+      inbox_.erase(unit);
+      move->bind_ok = answer.bind_ok;
+      move->server_descriptor = answer.server_descriptor;
+      move->transport_reference = answer.transport_reference;
+      const bool accepted = answer.bind_ok == 1;
+      if (!accepted) move->failure = {Fault::RefusedMove, {}};
+      const auto step = move->machine.answer(accepted);
+      if (step == handoff::ListenerStep::StopData) {
+        if (auto stopped = stop_data(move); !stopped) {
+          move->failure = stopped.error();
+          act(move, move->machine.cancel());
+          return std::unexpected{stopped.error()};
+        }
+        trace(move->id, 'L', "data stop");
+      } else {
+        act(move, step);
+      }
+      return AnswerSeen{move, answer.bind_ok};
+    }
+    if (number >= 0 && !given_by_number(lock, number)) {
+      if (const auto done = finished_.find(number); done != finished_.end())
+        return std::unexpected{done->second->failure};
+      return fail(Fault::NoSuchMove);
+    }
+    if (number < 0 && given_.empty())
+      return ended_ || broken_ ? std::unexpected{end_failure()} : fail(Fault::NoSuchMove);
+    if (number >= 0 && given_by_number(lock, number)->machine.state() != handoff::ListenerState::Offered)
+      return fail(Fault::OutOfOrder);
+    if (pump(lock) == Pumped::Progress) continue;
+    if (ended_ || broken_) return std::unexpected{end_failure()};
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) {
+      if (waited.error().fault == Fault::TimedOut)
+        if (const auto move = number >= 0 ? given_by_number(lock, number) : nullptr) act(move, move->machine.cancel());
+      return std::unexpected{waited.error()};
+    }
+  }
+}
+
+std::shared_ptr<GivenMove> Link::given_by_number(const Lock&, int number) const {
+  for (const auto& [id, move] : given_)
+    if (move->number == number && !move->number_gone && !move->express) return move;
+  return nullptr;
+}
+
+Result<std::shared_ptr<GivenMove>> Link::stopped_move(const Lock& lock, int number) {
+  if (number >= 0) {
+    auto move = given_by_number(lock, number);
+    if (!move) {
+      if (const auto done = finished_.find(number);
+          done != finished_.end() && done->second->failure.fault != Fault::System)
+        return std::unexpected{done->second->failure};
+      return fail(Fault::NoSuchMove);
+    }
+    if (move->machine.state() != handoff::ListenerState::Stopped) return fail(Fault::OutOfOrder);
+    return move;
+  }
+  std::shared_ptr<GivenMove> only;
+  for (const auto& [id, move] : given_) {
+    if (move->machine.state() != handoff::ListenerState::Stopped) continue;
+    if (only) return fail(Fault::Argument);  // several: the caller has to say which
+    only = move;
+  }
+  if (!only) return fail(given_.empty() ? Fault::NoSuchMove : Fault::OutOfOrder);
+  return only;
+}
+
+Result<void> Link::stop_data(const std::shared_ptr<GivenMove>& move) {
+  const int number = move->number;
+  const auto cookie = os::cookie(FdRef{number});
+  if (!cookie || *cookie != move->real_cookie) return fail(Fault::BadDescriptor);  // closed, and perhaps used again
+  const auto flags = os::descriptor_flags(FdRef{number});
+  if (!flags) return fail(flags.error());
+  auto parked = os::parked_socket(flags->nonblocking, flags->close_on_exec);
+  if (!parked) return fail(parked.error());
+  const auto parked_cookie = os::cookie(parked->ref());
+  if (!parked_cookie) return fail(parked_cookie.error());
+  auto real = os::duplicate_high(FdRef{number}, hidden_from);
+  if (!real) return fail(real.error());
+  move->item.image.nonblocking = flags->nonblocking;
+  move->item.image.cookie = move->real_cookie;
+  move->real = HiddenFd{std::move(*real)};
+  move->parked_cookie = *parked_cookie;
+  insert(number, *parked_cookie, move);
+  // From here on new calls meet the parked socket; one that was inside before is counted in uses().
+  if (auto replaced = os::replace(parked->ref(), number, flags->close_on_exec); !replaced) {
+    endpoint::erase(*parked_cookie);
+    move->parked_cookie = 0;
+    move->real.reset();
+    return fail(replaced.error());
+  }
+  move->item.image.stopped_at = os::monotonic_now();
+  const auto position = os::read_position(move->real.ref());
+  const bool busy = uses(number) > 0;
+  if (busy || !position || os::urgent_pending(move->real.ref())) {
+    put_back(move, false);
+    if (busy) return fail(Fault::Busy);
+    if (!position) return fail(position.error());
+    return fail(Fault::Urgent);
+  }
+  move->position = *position;
+  return {};
+}
+
+Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting) {
+  // A call that was inside the kernel when the data stop began shows here at the latest.
+  if (!untouched(move->real.ref(), move->position)) {
+    move->failure = {Fault::Busy, {}};
+    act(move, move->machine.cancel());
+    return fail(Fault::Busy);
+  }
+  if (const auto flags = os::descriptor_flags(FdRef{move->number}); flags && !move->number_gone)
+    move->item.image.nonblocking = flags->nonblocking;
+  move->item.image.position = to_image(move->position);
+  std::array<std::byte, handoff::small_frame> room;
+  const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, 0);
+  const iovec octets{const_cast<std::byte*>(frame.data()), frame.size()};
+  const int descriptor = move->real.ref().get();
+  if (auto sent = send(lock, {&octets, 1}, {&descriptor, 1}, waiting); !sent) {
+    if (sent.error().fault == Fault::TimedOut) act(move, move->machine.cancel());
+    return sent;
+  }
+  (void)move->machine.called();
+  begin_doubt(move);
+  trace(move->id, 'L', "CALL");
+  return {};
+}
+
+void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
+  std::shared_ptr<Process> sender;
+  for (std::size_t i = 0; i < taken.items.size(); ++i) {
+    const handoff::TakenItem item = taken.items[i];
+    const auto entry = given_.find(item.move);
+    if (entry == given_.end()) continue;
+    const auto move = entry->second;
+    if (!sender) sender = process_of(received);
+    // Only the process that answered may say that it has taken: a forked child of it has another number.
+    if (move->server && move->server->pid != sender->pid) {
+      os::TraceLine{cookie_, item.move, 'L', "violation"}.number("sender", sender->pid);
+      continue;
+    }
+    move->server = sender;
+    move->server_descriptor = item.server_descriptor;
+    if (item.outcome != handoff::TakeOutcome::Taken)
+      move->failure = {item.outcome == handoff::TakeOutcome::NoCredit ? Fault::NoCredit : Fault::RefusedMove, {}};
+    if (os::trace_enabled())
+      os::TraceLine{cookie_, item.move, 'L', "outcome"}.text("taken", handoff::name_of(item.outcome));
+    act(move, move->machine.taken(item.outcome));
+  }
+}
+
+void Link::on_cancelled(handoff::MoveId id) {
+  const auto entry = given_.find(id);
+  if (entry == given_.end()) return;
+  entry->second->failure = {Fault::Cancelled, {}};
+  act(std::shared_ptr{entry->second}, entry->second->machine.cancelled());
+}
+
+void Link::act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep step) {
+  switch (step) {
+    case handoff::ListenerStep::None:
+    case handoff::ListenerStep::StopData:
+      return;
+    case handoff::ListenerStep::Violation:
+      os::TraceLine{cookie_, move->id, 'L', "violation"};
+      return;
+    case handoff::ListenerStep::SendCancel:
+      send_cancel(move->id);
+      if (!move->machine.ended()) return;
+      if (move->failure.fault == Fault::System) move->failure = {Fault::Cancelled, {}};
+      statistics().cancelled.fetch_add(1, std::memory_order_relaxed);
+      put_back(move, false);
+      break;
+    case handoff::ListenerStep::KeepEndPoint:
+    case handoff::ListenerStep::LiftStop:
+      if (move->failure.fault == Fault::System) move->failure = end_failure();
+      if (move->failure.fault == Fault::RefusedMove)
+        statistics().refused.fetch_add(1, std::memory_order_relaxed);
+      else
+        statistics().cancelled.fetch_add(1, std::memory_order_relaxed);
+      put_back(move, false);
+      break;
+    case handoff::ListenerStep::Verify:
+      if (move->failure.fault == Fault::System) move->failure = {Fault::LinkEnded, {}};
+      statistics().given_back.fetch_add(1, std::memory_order_relaxed);
+      put_back(move, true);
+      break;
+    case handoff::ListenerStep::LetGo:
+      let_go(move);
+      break;
+  }
+  finish(move);
+}
+
+void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
+  if (!move->real.valid()) return;  // never stopped
+  if (verify && !untouched(move->real.ref(), move->position)) {
+    // Somebody held it, read or wrote, and is gone or denies it: the client must not be served from a torn stream.
+    statistics().touched.fetch_add(1, std::memory_order_relaxed);
+    move->failure = {Fault::Touched, {}};
+    os::abort_connection(move->real.ref());
+    trace(move->id, 'L', "touched: reset");
+    move->real.reset();
+    return;
+  }
+  if (move->express) return;  // the number is the end point; the program gets it with the outcome
+  const auto standing = os::cookie(FdRef{move->number});
+  if (move->number_gone || !standing || *standing != move->parked_cookie) {
+    move->real.reset();  // the program has closed it: now the client sees it
+    return;
+  }
+  const auto flags = os::descriptor_flags(FdRef{move->number});
+  if (flags && flags->nonblocking != move->item.image.nonblocking)
+    (void)os::set_nonblocking(move->real.ref(), flags->nonblocking);
+  UniqueFd real = move->real.release();
+  (void)os::replace(real.ref(), move->number, flags && flags->close_on_exec);
+  endpoint::erase(move->parked_cookie);
+  move->parked_cookie = 0;
+  trace(move->id, 'L', "data stop lifted");
+}
+
+void Link::let_go(const std::shared_ptr<GivenMove>& move) {
+  if (move->machine.state() == handoff::ListenerState::Moved) {
+    statistics().moved.fetch_add(1, std::memory_order_relaxed);
+    trace(move->id, 'L', "moved");
+  } else {
+    statistics().abandoned.fetch_add(1, std::memory_order_relaxed);
+    trace(move->id, 'L', "abandoned");
+  }
+  move->real.reset();
+}
+
+void Link::begin_doubt(const std::shared_ptr<GivenMove>& move) {
+  move->called = true;
+  ++in_doubt_;
+  statistics().in_doubt.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Link::finish(const std::shared_ptr<GivenMove>& move) {
+  if (move->called) {
+    move->called = false;
+    --in_doubt_;
+    statistics().in_doubt.fetch_sub(1, std::memory_order_relaxed);
+  }
+  endpoint::erase(move->real_cookie);
+  given_.erase(move->id);
+  if (move->express)
+    outcomes_.push_back(move);
+  else if (!move->number_gone)
+    finished_[move->number] = move;
+  gate_.open();
+}
+
+}  // namespace baton::endpoint

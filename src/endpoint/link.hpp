@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// baton: endpoint/link.hpp: one local AF_ISO connection: user data, and the moves agreed on it.
+//
+// Joins the transport machine and the machines of the moves to a descriptor. The descriptor is the program's number;
+// the library reads and writes it only inside the program's calls, or, through a duplicate of its own, in the outcome
+// reader.
+//
+//   messages --pump()--> control frames act at once (HELLO, CALL, TAKEN, CANCEL, CANCELLED, CREDIT)
+//                        units wait in order for the program (user data, OFFER, ANSWER): at most `read_ahead`
+//
+// Invariant: what a move needs is guarded by its link's mutex; nobody holds it while waiting.
+// Waiting:   whoever waits polls the descriptor and the gate; a call that reads something another one may be waiting
+// for
+//            opens the gate.
+// Threads:   any number on one link. Locks: link, then table; never two links.
+#pragma once
+
+#include <poll.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "endpoint/fault.hpp"
+#include "endpoint/gate.hpp"
+#include "endpoint/moves.hpp"
+#include "endpoint/table.hpp"
+#include "handoff/frames.hpp"
+#include "os/ancillary.hpp"
+#include "transport/connection.hpp"
+
+namespace baton::endpoint {
+
+/// How long a call may wait.
+struct Waiting {
+  bool nonblocking = false;
+  Instant deadline = never;
+};
+
+/// Units that are read ahead of the program.
+inline constexpr std::size_t read_ahead = 64;
+/// Replies of the library's own that wait for room in the socket; beyond it nothing more is read.
+inline constexpr std::size_t max_outbox = 64;
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  using Lock = std::unique_lock<std::mutex>;
+
+  Link(transport::Connection machine, int number, std::uint64_t cookie);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  [[nodiscard]] std::uint64_t cookie() const noexcept { return cookie_; }
+  [[nodiscard]] Lock lock() const { return Lock{mutex_}; }
+
+  // --- Connection (link.cpp) --------------------------------------------------------------------------------------
+  [[nodiscard]] transport::State state(const Lock&) const noexcept { return machine_.state(); }
+  [[nodiscard]] const transport::Connection& machine(const Lock&) const noexcept { return machine_; }
+  /// Initiator: the answer to the CR, once it is there.
+  Result<void> await_confirmation(Lock& lock, const Waiting& waiting);
+  /// Responder: sends the CC. Nothing happens where that was done.
+  Result<void> confirm(const Lock&, Bytes user_data);
+  /// The program closes: refuses what it has not taken, sends `disconnect_data` if there is any. Afterwards the
+  /// program's number is free to be closed. Moves in doubt go on in the outcome reader, on a duplicate.
+  void close(Bytes disconnect_data);
+  /// The program's number is something else by now: its moves end as if the link had.
+  void number_lost();
+  /// Who sent last, 0 if nobody has.
+  [[nodiscard]] pid_t peer_process_id(const Lock&) const noexcept { return peer_process_ ? peer_process_->pid : 0; }
+  [[nodiscard]] bool ended(const Lock&) const noexcept { return ended_ || broken_; }
+
+  // --- User data (link_data.cpp) ----------------------------------------------------------------------------------
+  struct UserData {
+    std::size_t size = 0;
+    bool end_of_tsdu = false;
+  };
+  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting);
+  Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
+  /// Octets of user data read ahead of the program, up to the first frame.
+  [[nodiscard]] std::size_t readable_octets(const Lock&) const noexcept;
+  [[nodiscard]] std::size_t pending(const Lock&) const noexcept { return inbox_.size() + arrived_.size(); }
+
+  // --- Giving: the listener's side (giving.cpp) --------------------------------------------------------------------
+  Result<void> offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std::span<const iovec> user_data,
+                     std::size_t user_data_length, const Waiting& waiting);
+  struct AnswerSeen {
+    std::shared_ptr<GivenMove> move;
+    std::int16_t bind_ok = 0;
+  };
+  /// `number` -1: the next answer of any move.
+  Result<AnswerSeen> await_answer(Lock& lock, int number, const Waiting& waiting);
+  /// `number` -1: the only stopped end point of this link.
+  Result<std::shared_ptr<GivenMove>> stopped_move(const Lock& lock, int number);
+  Result<void> call(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting);
+  /// Waits until the move has an outcome; ok: moved. On a timeout the move is called off, not decided.
+  Result<void> await_outcome(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting);
+  /// The move of L's number `number`, in progress or with an outcome that nobody has asked for; -1: the only one in
+  /// doubt.
+  Result<std::shared_ptr<GivenMove>> outcome_move(const Lock& lock, int number);
+  Result<void> cancel(const Lock&, const std::shared_ptr<GivenMove>& move);
+  std::size_t abandon(const Lock&, handoff::MoveId id);
+  [[nodiscard]] std::shared_ptr<GivenMove> given_by_number(const Lock&, int number) const;
+  /// Express: as many of `moves` as credit allows; gives how many were sent.
+  Result<std::size_t> give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
+                           const Waiting& waiting);
+  /// Express moves with an outcome, at most `most`.
+  Result<std::vector<std::shared_ptr<GivenMove>>> await_outcomes(Lock& lock, std::size_t most, const Waiting& waiting);
+  /// The program has closed the number of a stopped or called end point.
+  void give_up_number(const Lock&, const std::shared_ptr<GivenMove>& move);
+
+  // --- Taking: the server's side (taking.cpp) ----------------------------------------------------------------------
+  /// The next OFFER; its octets are copied into `room`. `parked` gets the number that stands in for the end point.
+  struct OfferSeen {
+    std::shared_ptr<AwaitedMove> move;
+    std::size_t user_data = 0;
+  };
+  Result<OfferSeen> await_offer(Lock& lock, std::span<const iovec> room, const Waiting& waiting);
+  Result<void> answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, std::int16_t bind_ok,
+                      const Waiting& waiting);
+  /// Waits for the CALL, checks it, and puts the end point under the move's number.
+  Result<void> take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, const Waiting& waiting);
+  /// Express: an end point that has arrived.
+  struct Arrival {
+    HiddenFd end_point;
+    handoff::MoveId id = 0;
+    handoff::CallItem item;
+    std::vector<std::byte> user_data;
+  };
+  /// As many as there are `rooms`, each with room for so many octets of user data; TooLong if the first one's do not
+  /// fit.
+  Result<std::vector<Arrival>> take_arrivals(Lock& lock, std::span<const std::size_t> rooms, const Waiting& waiting);
+  Result<std::size_t> announce_credit(Lock& lock, std::size_t count, const Waiting& waiting);
+  /// The program has closed the number that stood for an end point to come.
+  void decline(const Lock&, const std::shared_ptr<AwaitedMove>& move);
+
+  // --- Waiting (link_pump.cpp) -------------------------------------------------------------------------------------
+  enum class Pumped { Progress, Nothing, Ended, Full };
+  /// Reads one message if there is one, and acts on it.
+  Pumped pump(const Lock&);
+  /// Reads all there is.
+  void pump_all(const Lock& lock);
+  /// For select and poll: something a call for reading would give now (a failure included).
+  [[nodiscard]] bool readable(const Lock&) const noexcept;
+  [[nodiscard]] bool has_moves_in_doubt(const Lock&) const noexcept { return in_doubt_ > 0; }
+  /// Descriptors that end a wait on this link: the gate, and the processes that moves in doubt depend on.
+  void add_wait_entries(const Lock&, std::vector<pollfd>& entries);
+  /// What to poll for the link itself.
+  [[nodiscard]] FdRef waiting_descriptor(const Lock&) const noexcept { return descriptor(); }
+  [[nodiscard]] Gate& gate() noexcept { return gate_; }
+  /// Blocks once for an event on the link, the gate or a process's death; the caller looks again.
+  Result<void> pause(Lock& lock, const Waiting& waiting, short events);
+
+  /// For the outcome reader: reads frames about moves in doubt through the link's own duplicate, and nothing that the
+  /// program waits for. False: nothing is left for it to do.
+  bool read_outcomes();
+  [[nodiscard]] bool is_watched() const {
+    const Lock lock = this->lock();
+    return watched_;
+  }
+  /// Entries for the outcome reader's poll.
+  void add_reader_entries(std::vector<pollfd>& entries);
+
+ private:
+  struct Unit {
+    enum class Kind { UserData, Offer, Answer };
+    Kind kind = Kind::UserData;
+    std::vector<std::byte> octets;  // UserData: what is left of it from `consumed`; Offer: the user data
+    std::size_t consumed = 0;
+    bool end_of_tsdu = false;
+    handoff::MoveId move = 0;
+    std::shared_ptr<AwaitedMove> awaited;
+    handoff::Answer answer;
+    std::shared_ptr<Process> sender;
+  };
+
+  // link.cpp
+  [[nodiscard]] FdRef descriptor() const noexcept;
+  void end_moves() noexcept;
+  void watch_outcomes();
+
+  // link_pump.cpp
+  Pumped receive_one();
+  void handle_tpdu(Bytes message);
+  bool handle_frame(Bytes message, os::Received& received);
+  void handle_hello(const handoff::Hello& hello);
+  void break_off(const char* why);
+  std::shared_ptr<Process> process_of(os::Received& received);
+  Result<void> send(Lock& lock, std::span<const iovec> octets, std::span<const int> descriptors,
+                    const Waiting& waiting);
+  Result<void> send_frame(Lock& lock, Bytes frame, const Waiting& waiting);
+  void reply(Bytes frame);
+  bool flush_outbox();
+  os::Result<std::size_t> send_now(std::span<const iovec> octets, std::span<const int> descriptors);
+  Result<void> say_hello(Lock& lock, const Waiting& waiting);
+  void detect_dead_servers();
+  void trace(handoff::MoveId move, char role, const char* event) const;
+  Failure end_failure() const noexcept;
+
+  // giving.cpp
+  void on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received);
+  void on_taken(const handoff::Taken& taken, os::Received& received);
+  void on_cancelled(handoff::MoveId id);
+  void act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep step);
+  Result<void> stop_data(const std::shared_ptr<GivenMove>& move);
+  void put_back(const std::shared_ptr<GivenMove>& move, bool verify);
+  void let_go(const std::shared_ptr<GivenMove>& move);
+  [[nodiscard]] std::shared_ptr<Process> peer_server() const noexcept { return peer_process_; }
+  void begin_doubt(const std::shared_ptr<GivenMove>& move);
+  void finish(const std::shared_ptr<GivenMove>& move);
+  void send_cancel(handoff::MoveId id);
+
+  // taking.cpp
+  bool on_offer(const handoff::Frame& frame, const handoff::Offer& offer);
+  void on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received, std::size_t granted);
+  void on_cancel(handoff::MoveId id);
+  bool expects_descriptors() const noexcept;
+  Pumped receive_call(const handoff::CallPreview& preview);
+  Pumped receive_seed_call(const std::shared_ptr<AwaitedMove>& move);
+  handoff::TakeOutcome check(FdRef end_point, const handoff::CallItem& item) const;
+  void forget(const std::shared_ptr<AwaitedMove>& move);
+  void settle(const std::shared_ptr<AwaitedMove>& move);
+  void reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor);
+  [[nodiscard]] bool listener_alive() const noexcept;
+  Result<void> top_up_credit(Lock& lock, const Waiting& waiting);
+
+  mutable std::mutex mutex_;
+  const std::uint64_t cookie_;
+  const std::uint32_t generation_;
+  int number_;    // the program's; -1 once it is closed or lost
+  HiddenFd own_;  // a duplicate, while the outcome reader needs one
+  transport::Connection machine_;
+  Gate gate_;
+  bool ended_ = false;           // read to its end
+  bool broken_ = false;          // the peer broke the protocol: nothing is read any more
+  bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
+  bool watched_ = false;         // the outcome reader has it
+  bool reader_stalled_ = false;  // ... and waits for the program to read what is its own
+
+  std::deque<Unit> inbox_;
+  std::deque<std::vector<std::byte>> outbox_;
+  std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
+  bool owing_ = false;
+
+  bool hello_sent_ = false;
+  std::optional<handoff::Hello> peer_hello_;
+  std::shared_ptr<Process> peer_process_;  // who sent last
+
+  std::map<handoff::MoveId, std::shared_ptr<GivenMove>> given_;  // without outcome
+  std::map<int, std::shared_ptr<GivenMove>> finished_;           // seed's moves with outcome, by L's number
+  std::deque<std::shared_ptr<GivenMove>> outcomes_;              // express moves with outcome, not collected
+  std::size_t in_doubt_ = 0;
+  std::size_t credit_ = 0;  // express moves that the peer still takes
+
+  std::map<handoff::MoveId, std::shared_ptr<AwaitedMove>> awaited_;  // not taken, not ended
+  std::deque<Arrival> arrived_;                                      // express, received and not taken
+  std::size_t credit_target_ = 0;                                    // what the program announced
+  std::vector<HiddenFd> placeholders_;                               // one for each express credit announced
+};
+
+}  // namespace baton::endpoint

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// baton: endpoint/moves.hpp: the moves of this process: an end point that goes, an end point that comes.
+//
+// A GivenMove is known in the table under the real socket's cookie from the offer on (a dup of it is recognised), and
+// under the parked socket's cookie from the data stop on. An AwaitedMove is known under its parked socket's cookie.
+// Threads: every member is guarded by the link's mutex, except the constant ones.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "endpoint/fault.hpp"
+#include "endpoint/table.hpp"
+#include "handoff/listener_machine.hpp"
+#include "handoff/server_machine.hpp"
+#include "os/process.hpp"
+#include "os/tcp_position.hpp"
+
+namespace baton::endpoint {
+
+class Link;
+
+/// A process at the other end of a link, as the kernel stamped it on a message.
+struct Process {
+  pid_t pid = 0;
+  UniqueFd pidfd;  // may be missing where the kernel gives none
+  [[nodiscard]] bool has_exited() const noexcept { return pidfd.valid() && os::has_exited(pidfd.ref()); }
+};
+
+/// An end point that this process moves to another one.
+struct GivenMove final : Object {
+  GivenMove(std::shared_ptr<Link> on, handoff::MoveId move, handoff::ListenerMachine::Manner manner, int of)
+      : Object{Kind::Given},
+        link{std::move(on)},
+        id{move},
+        express{manner == handoff::ListenerMachine::Manner::Express},
+        number{of},
+        machine{manner} {}
+  void number_lost() noexcept override;
+  /// Whether `of` is a number behind which the end point cannot be reached now: the parked one, or one the library has
+  /// taken over.
+  [[nodiscard]] bool stands_in(int of) const;
+
+  const std::shared_ptr<Link> link;
+  const handoff::MoveId id;
+  const bool express;
+  const int number;  // L's number for the end point
+
+  handoff::ListenerMachine machine;
+  handoff::CallItem item;            // image and kind: what the CALL says
+  handoff::Description description;  // what the OFFER says
+  os::StreamPosition position;       // at the data stop; for express at the give
+  HiddenFd real;                     // the end point itself, from the data stop on; express: the number itself
+  std::uint64_t real_cookie = 0;
+  std::uint64_t parked_cookie = 0;
+  bool number_gone = false;         // the program closed the number
+  bool called = false;              // counted as in doubt
+  std::shared_ptr<Process> server;  // who answered
+  std::int16_t bind_ok = 0;
+  std::int32_t server_descriptor = -1;
+  std::int32_t transport_reference = 0;
+  Failure failure;         // why the end point came back
+  bool collected = false;  // the program has been told
+};
+
+/// An end point that comes to this process.
+struct AwaitedMove final : Object {
+  AwaitedMove(std::shared_ptr<Link> on, handoff::MoveId move)
+      : Object{Kind::Awaited}, link{std::move(on)}, id{move}, machine{handoff::ServerMachine::Manner::Seed} {}
+  void number_lost() noexcept override;
+
+  const std::shared_ptr<Link> link;
+  const handoff::MoveId id;
+
+  int number = -1;  // of the parked socket, once the program has seen the OFFER
+  std::uint64_t parked_cookie = 0;
+  handoff::ServerMachine machine;
+  handoff::Description description;
+  HiddenFd placeholder;  // keeps a number free for the end point, from the answer on
+  HiddenFd arrived;      // the end point, called and not taken
+  handoff::CallItem item;
+  bool no_descriptor = false;  // the CALL is still in the link: there was no number for what it carries
+  bool taking = false;         // TAKEN is being sent: what S does first wins
+  bool cancel_seen = false;    // ... and a CANCEL has come meanwhile
+  Failure failure;             // why there is nothing to take
+};
+
+}  // namespace baton::endpoint

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// The listener's side of moves on a link: how they end, and express moves.
+#include <algorithm>
+
+#include "endpoint/link.hpp"
+#include "endpoint/outcome_reader.hpp"
+#include "endpoint/position.hpp"
+#include "endpoint/statistics.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "os/trace.hpp"
+
+namespace baton::endpoint {
+
+Result<void> Link::await_outcome(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting) {
+  for (;;) {
+    if (move->machine.ended()) {
+      move->collected = true;
+      if (move->machine.state() == handoff::ListenerState::Moved) return {};
+      return std::unexpected{move->failure};
+    }
+    if (!move->machine.in_doubt()) return fail(Fault::OutOfOrder);
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress || move->machine.ended()) continue;
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
+    auto waited = pause(lock, waiting, POLLIN);
+    if (waited) continue;
+    if (waited.error().fault == Fault::TimedOut) act(move, move->machine.cancel());
+    if (!move->machine.ended()) return waited;
+  }
+}
+
+Result<std::shared_ptr<GivenMove>> Link::outcome_move(const Lock& lock, int number) {
+  if (number >= 0) {
+    if (auto move = given_by_number(lock, number)) return move;
+    if (const auto done = finished_.find(number); done != finished_.end()) return done->second;
+    return fail(Fault::NoSuchMove);
+  }
+  std::shared_ptr<GivenMove> only;
+  for (const auto& [id, move] : given_) {
+    if (move->express || !move->machine.in_doubt()) continue;
+    if (only) return fail(Fault::Argument);
+    only = move;
+  }
+  if (!only) return fail(Fault::NoSuchMove);
+  return only;
+}
+
+bool GivenMove::stands_in(int of) const {
+  const auto lock = link->lock();
+  if (express) return !machine.ended();
+  return parked_cookie != 0 && of == number;
+}
+
+Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
+  pump_all(lock);
+  const bool before_call = !move->machine.in_doubt() && !move->machine.ended();
+  act(move, move->machine.cancel());
+  if (before_call) return {};
+  if (move->machine.state() == handoff::ListenerState::Moved) return fail(Fault::Moved);
+  return move->machine.ended() ? Result<void>{} : fail(Fault::InDoubt);
+}
+
+std::size_t Link::abandon(const Lock&, handoff::MoveId id) {
+  std::vector<std::shared_ptr<GivenMove>> chosen;
+  for (const auto& [each, move] : given_)
+    if (move->machine.in_doubt() && (id == 0 || id == each)) chosen.push_back(move);
+  for (const auto& move : chosen) {
+    move->failure = {Fault::Cancelled, {}};
+    act(move, move->machine.abandon());
+  }
+  return chosen.size();
+}
+
+void Link::send_cancel(handoff::MoveId id) {
+  std::array<std::byte, handoff::small_frame> room;
+  if (!ended_ && !broken_) reply(handoff::encode(room, id, handoff::Cancel{}));
+  trace(id, 'L', "CANCEL");
+}
+
+void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
+  move->number_gone = true;
+  finished_.erase(move->number);
+  if (move->machine.in_doubt()) {
+    // The outcome may be in the link already; else someone has to listen for it, for the program may never come back.
+    pump_all(lock);
+    if (move->machine.in_doubt()) watch_outcomes();
+    return;
+  }
+  // Before the call, closing the end point is what the program means: the move is off and the client sees the close.
+  if (!move->machine.ended()) act(move, move->machine.cancel());
+}
+
+void GivenMove::number_lost() noexcept {
+  auto lock = link->lock();
+  link->give_up_number(lock, shared_from_object<GivenMove>());
+}
+
+Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
+                               const Waiting& waiting) {
+  if (machine_.state() == transport::State::Indicated)
+    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
+  if (machine_.state() != transport::State::Open) return std::unexpected{end_failure()};
+  if (auto hello = say_hello(lock, waiting); !hello) return std::unexpected{hello.error()};
+  while (credit_ == 0) {
+    if (pump(lock) == Pumped::Progress) continue;
+    if (ended_ || broken_) return std::unexpected{end_failure()};
+    if (auto waited = pause(lock, waiting, POLLIN); !waited)
+      return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
+  }
+  const std::size_t count = std::min({moves.size(), credit_, handoff::max_batch});
+  thread_local std::vector<handoff::CallItem> items;
+  thread_local std::vector<int> descriptors;
+  thread_local std::vector<std::byte> room;
+  items.clear();
+  descriptors.clear();
+  std::size_t octets = 0;
+  for (const auto& move : moves.first(count)) {
+    items.push_back(move->item);
+    descriptors.push_back(move->real.ref().get());
+    octets += move->item.user_data;
+  }
+  room.resize(handoff::call_size(count));
+  const Bytes head = handoff::encode_call(room, moves[0]->id, true, items, octets);
+  if (head.empty()) return fail(Fault::TooLong);
+  const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
+                                   iovec{const_cast<std::byte*>(user_data.data()), octets}};
+  // Known before they are sent: the outcome may be read by another call the moment after.
+  credit_ -= count;
+  for (const auto& move : moves.first(count)) {
+    given_[move->id] = move;
+    begin_doubt(move);
+    move->server = peer_server();
+  }
+  const auto withdraw = [&] {
+    for (const auto& move : moves.first(count)) {
+      given_.erase(move->id);
+      if (!move->called) continue;
+      move->called = false;
+      --in_doubt_;
+      statistics().in_doubt.fetch_sub(1, std::memory_order_relaxed);
+    }
+  };
+  if (auto sent = send(lock, std::span{parts}.first(octets > 0 ? 2 : 1), descriptors, waiting); !sent) {
+    withdraw();
+    credit_ += count;
+    return std::unexpected{sent.error()};
+  }
+  statistics().offered.fetch_add(count, std::memory_order_relaxed);
+  if (os::trace_enabled())
+    for (const auto& move : moves.first(count)) trace(move->id, 'L', "CALL express");
+  return count;
+}
+
+Result<std::vector<std::shared_ptr<GivenMove>>> Link::await_outcomes(Lock& lock, std::size_t most,
+                                                                     const Waiting& waiting) {
+  while (outcomes_.empty()) {
+    if (in_doubt_ == 0) return fail(Fault::NoSuchMove);
+    if (pump(lock) == Pumped::Progress || !outcomes_.empty()) continue;
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
+  }
+  std::vector<std::shared_ptr<GivenMove>> ended;
+  while (!outcomes_.empty() && ended.size() < most) {
+    ended.push_back(std::move(outcomes_.front()));
+    outcomes_.pop_front();
+  }
+  return ended;
+}
+
+}  // namespace baton::endpoint

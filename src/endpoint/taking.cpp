@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+// The server's side of moves on a link.
+#include <algorithm>
+#include <array>
+
+#include "endpoint/link.hpp"
+#include "endpoint/position.hpp"
+#include "endpoint/statistics.hpp"
+#include "os/message_head.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+#include "os/trace.hpp"
+
+namespace baton::endpoint {
+namespace {
+
+/// The seed names descriptors in a `short`.
+constexpr int highest_number = 32767;
+constexpr std::int16_t refused_no_reason = -1;
+constexpr std::int16_t refused_no_descriptor = -2;
+
+std::size_t total(std::span<const iovec> room) {
+  std::size_t sum = 0;
+  for (const iovec& part : room) sum += part.iov_len;
+  return sum;
+}
+
+void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
+  for (const iovec& part : room) {
+    const std::size_t size = std::min(part.iov_len, octets.size());
+    std::copy_n(octets.begin(), size, static_cast<std::byte*>(part.iov_base));
+    octets = octets.subspan(size);
+  }
+}
+
+bool is_described(FdRef end_point, handoff::Kind kind, handoff::Family family) noexcept {
+  const auto found = os::kind(end_point);
+  if (!found || kind != handoff::Kind::Connection) return false;
+  const int domain = family == handoff::Family::Inet ? AF_INET : AF_INET6;
+  return family != handoff::Family::Iso && *found == os::SocketKind{domain, SOCK_STREAM, IPPROTO_TCP};
+}
+
+}  // namespace
+
+bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
+  if (awaited_.size() >= handoff::max_unanswered || awaited_.contains(frame.move)) return false;
+  auto move = std::make_shared<AwaitedMove>(shared_from_this(), frame.move);
+  move->description = offer.description;
+  Unit unit;
+  unit.kind = Unit::Kind::Offer;
+  unit.octets.assign(offer.user_data.begin(), offer.user_data.end());
+  unit.move = frame.move;
+  unit.awaited = move;
+  awaited_[frame.move] = std::move(move);
+  inbox_.push_back(std::move(unit));
+  statistics().received.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+Result<Link::OfferSeen> Link::await_offer(Lock& lock, std::span<const iovec> room, const Waiting& waiting) {
+  if (machine_.state() == transport::State::Indicated)
+    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
+  for (;;) {
+    std::erase_if(inbox_, [](const Unit& unit) {
+      return unit.kind == Unit::Kind::Offer && unit.awaited->machine.ended();  // called off before anyone saw it
+    });
+    for (auto unit = inbox_.begin(); unit != inbox_.end(); ++unit) {
+      if (unit->kind == Unit::Kind::UserData) return fail(Fault::FrameExpected);
+      if (unit->kind != Unit::Kind::Offer) continue;
+      if (unit->octets.size() > total(room)) return fail(Fault::TooLong);
+      const auto move = unit->awaited;
+      auto parked = os::parked_socket(move->description.nonblocking, true);
+      if (!parked) return fail(parked.error());
+      if (parked->get() > highest_number) {
+        inbox_.erase(unit);
+        (void)answer(lock, move, refused_no_descriptor, Waiting{true, never});
+        return fail(Fault::Overflow);
+      }
+      const auto cookie = os::cookie(parked->ref());
+      if (!cookie) return fail(cookie.error());
+      scatter(unit->octets, room);
+      const OfferSeen seen{move, unit->octets.size()};
+      inbox_.erase(unit);
+      move->number = parked->release();
+      move->parked_cookie = *cookie;
+      insert(move->number, *cookie, move);
+      trace(move->id, 'S', "offer read");
+      return seen;
+    }
+    if (machine_.state() != transport::State::Open && !ended_ && !broken_) return fail(Fault::NotConfirmed);
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress) continue;
+    if (ended_ || broken_) return std::unexpected{end_failure()};
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
+  }
+}
+
+Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, std::int16_t bind_ok,
+                          const Waiting& waiting) {
+  const bool accept = bind_ok >= 0;
+  pump_all(lock);  // a CANCEL that is here already comes first
+  if (move->machine.state() == handoff::ServerState::Cancelled) return fail(Fault::Cancelled);
+  if (move->machine.state() == handoff::ServerState::Ended) return std::unexpected{end_failure()};
+  if (move->machine.state() != handoff::ServerState::Offered) return fail(Fault::OutOfOrder);
+  if (accept && !move->placeholder.valid()) {
+    auto placeholder = os::duplicate(FdRef{move->number});
+    if (!placeholder) return fail(placeholder.error());
+    move->placeholder = HiddenFd{std::move(*placeholder)};
+  }
+  if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  std::array<std::byte, handoff::small_frame> room;
+  const handoff::Answer answer{accept ? std::int16_t{1} : bind_ok, move->number, machine_.local_reference()};
+  if (auto sent = send_frame(lock, handoff::encode(room, move->id, answer), waiting); !sent) return sent;
+  trace(move->id, 'S', accept ? "ANSWER accepted" : "ANSWER refused");
+  // Cancelled while the answer waited for room: L ignores it.
+  (void)move->machine.answer(accept);
+  if (!accept) forget(move);
+  return {};
+}
+
+bool Link::expects_descriptors() const noexcept {
+  return !placeholders_.empty() || std::ranges::any_of(awaited_, [](const auto& entry) {
+    return entry.second->machine.state() == handoff::ServerState::Accepted;
+  });
+}
+
+bool Link::listener_alive() const noexcept { return !peer_process_ || !peer_process_->has_exited(); }
+
+Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
+  if (!preview.express)
+    if (const auto entry = awaited_.find(preview.first);
+        entry != awaited_.end() && entry->second->machine.state() == handoff::ServerState::Accepted)
+      return receive_seed_call(entry->second);
+  static thread_local os::Received received;
+  static thread_local std::vector<std::byte> buffer(handoff::max_frame + 1);
+  // The announced placeholders make room, exactly now.
+  const std::size_t granted = preview.express ? std::min(preview.count, placeholders_.size()) : 0;
+  placeholders_.resize(placeholders_.size() - granted);
+  // With L dead there is nobody to give a lost descriptor back to: look before receiving.
+  if (preview.express && !listener_alive()) {
+    const auto seen = os::receive_message(descriptor(), buffer, received, {.peek = true, .dont_wait = true});
+    const bool whole = seen && received.descriptors.size() >= granted && !received.control_truncated;
+    received.descriptors.clear();
+    if (!whole) return Pumped::Nothing;
+  }
+  const auto outcome = os::receive_message(descriptor(), buffer, received, {.dont_wait = true});
+  if (!outcome || received.end) return Pumped::Nothing;
+  if (!preview.express) received.descriptors.clear();
+  const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
+  const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
+  if (call == nullptr || !peer_hello_) {
+    break_off("frame");
+    return Pumped::Ended;
+  }
+  on_call(*frame, *call, received, granted);
+  received.descriptors.clear();
+  return Pumped::Progress;
+}
+
+Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
+  static thread_local os::Received received;
+  std::array<std::byte, handoff::max_frame / 64> buffer;
+  bool whole = false;
+  for (const bool with_placeholder : {false, true}) {
+    if (with_placeholder) move->placeholder.reset();
+    // Peeking duplicates the descriptor: if it does not fit, the message is still there.
+    const auto seen = os::receive_message(descriptor(), buffer, received, {.peek = true, .dont_wait = true});
+    if (!seen || received.end) return Pumped::Nothing;
+    whole = received.descriptors.size() == 1 && !received.control_truncated;
+    if (whole || !received.control_truncated) break;
+  }
+  const auto sender = process_of(received);
+  move->no_descriptor = !whole && received.control_truncated && sender->has_exited();
+  if (move->no_descriptor) return Pumped::Nothing;  // L is gone: the end point stays in the link until there is room
+  (void)os::drop_message(descriptor());
+  const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
+  const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
+  if (call == nullptr) {
+    break_off("frame");
+    return Pumped::Ended;
+  }
+  (void)move->machine.call();
+  move->item = call->items[0];
+  move->placeholder.reset();
+  if (whole) {
+    move->arrived = HiddenFd{std::move(received.descriptors[0])};
+    trace(move->id, 'S', "CALL received");
+  } else {
+    (void)move->machine.fail();
+    move->failure = Failure{Fault::System, os::Errno{EMFILE}};
+    reply_taken(move->id, handoff::TakeOutcome::NoDescriptor, move->number);
+    forget(move);
+  }
+  received.descriptors.clear();
+  return Pumped::Progress;
+}
+
+void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received,
+                   std::size_t granted) {
+  std::size_t octets = 0;
+  for (std::size_t i = 0; i < call.items.size(); ++i) {
+    const handoff::CallItem item = call.items[i];
+    const Bytes user_data = call.user_data.subspan(octets, item.user_data);
+    octets += item.user_data;
+    if (!call.express)
+      reply_taken(frame.move + i, handoff::TakeOutcome::UnknownMove, -1);
+    else if (i >= granted)
+      reply_taken(frame.move + i, handoff::TakeOutcome::NoCredit, -1);
+    else if (i >= received.descriptors.size())
+      reply_taken(frame.move + i, handoff::TakeOutcome::NoDescriptor, -1);
+    else
+      arrived_.push_back(
+          {HiddenFd{std::move(received.descriptors[i])}, frame.move + i, item, {user_data.begin(), user_data.end()}});
+  }
+  if (call.express) statistics().received.fetch_add(call.items.size(), std::memory_order_relaxed);
+}
+
+void Link::on_cancel(handoff::MoveId id) {
+  const auto cancelled = [&] {
+    std::array<std::byte, handoff::small_frame> room;
+    reply(handoff::encode(room, id, handoff::Cancelled{}));
+    trace(id, 'S', "CANCELLED");
+  };
+  if (const auto arrival = std::ranges::find(arrived_, id, &Arrival::id); arrival != arrived_.end()) {
+    if (!listener_alive()) return;  // the CALL was the commit
+    arrived_.erase(arrival);
+    return cancelled();
+  }
+  const auto entry = awaited_.find(id);
+  if (entry == awaited_.end()) return;
+  const auto move = entry->second;
+  if (move->taking) {
+    move->cancel_seen = true;
+    return;
+  }
+  if (move->machine.cancel(listener_alive()) != handoff::ServerStep::SendCancelled) return;
+  cancelled();
+  move->failure = {Fault::Cancelled, {}};
+  move->arrived.reset();
+  forget(move);
+}
+
+handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item) const {
+  if (!is_described(end_point, item.kind, item.family)) return handoff::TakeOutcome::WrongKind;
+  const auto cookie = os::cookie(end_point);
+  if (!cookie || *cookie != item.image.cookie) return handoff::TakeOutcome::WrongCookie;
+  return untouched(end_point, from_image(item.image.position)) ? handoff::TakeOutcome::Taken
+                                                               : handoff::TakeOutcome::Touched;
+}
+
+Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, const Waiting& waiting) {
+  for (;;) {
+    pump_all(lock);  // also a CANCEL behind the CALL: it comes first
+    switch (move->machine.state()) {
+      case handoff::ServerState::Called:
+        break;
+      case handoff::ServerState::Accepted:
+        if (move->no_descriptor) return fail(os::Errno{EMFILE});
+        if (ended_ || broken_) return std::unexpected{end_failure()};
+        if (inbox_.size() >= read_ahead) return fail(Fault::FrameExpected);
+        if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
+        continue;
+      case handoff::ServerState::Cancelled:
+      case handoff::ServerState::Refused:
+        return std::unexpected{move->failure.fault == Fault::System && move->failure.system == os::Errno{}
+                                   ? Failure{Fault::OutOfOrder, {}}
+                                   : move->failure};
+      case handoff::ServerState::Ended:
+        return std::unexpected{end_failure()};
+      case handoff::ServerState::Offered:
+      case handoff::ServerState::Taken:
+        return fail(Fault::OutOfOrder);
+    }
+    break;
+  }
+  const auto outcome = check(move->arrived.ref(), move->item);
+  if (outcome != handoff::TakeOutcome::Taken) {
+    (void)move->machine.fail();
+    move->arrived.reset();
+    reply_taken(move->id, outcome, move->number);
+    move->failure = {outcome == handoff::TakeOutcome::Touched ? Fault::Touched : Fault::Protocol, {}};
+    forget(move);
+    return std::unexpected{move->failure};
+  }
+  std::array<std::byte, handoff::small_frame> room;
+  const handoff::TakenItem item{move->id, outcome, move->number};
+  move->taking = true;
+  const auto sent = send_frame(lock, handoff::encode(room, {&item, 1}), waiting);
+  move->taking = false;
+  // L gone: the CALL was the commit. Anything else left TAKEN unsent: L still decides.
+  const bool listener_gone = !sent && (ended_ || broken_ || send_broken_);
+  if (!sent && !listener_gone) {
+    if (move->cancel_seen) on_cancel(move->id);
+    return sent;
+  }
+  (void)move->machine.take();
+  settle(move);
+  return {};
+}
+
+void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
+  // The mode that the program gave the parked number wins; else the end point keeps the one that L had.
+  const auto parked = os::descriptor_flags(FdRef{move->number});
+  const auto real = os::descriptor_flags(move->arrived.ref());
+  bool nonblocking = move->item.image.nonblocking;
+  if (parked && parked->nonblocking != move->description.nonblocking) nonblocking = parked->nonblocking;
+  if (real && real->nonblocking != nonblocking) (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
+  const UniqueFd end_point = move->arrived.release();
+  (void)os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
+  endpoint::erase(move->parked_cookie);
+  statistics().taken.fetch_add(1, std::memory_order_relaxed);
+  statistics().pause(os::monotonic_now() - move->item.image.stopped_at);
+  trace(move->id, 'S', "TAKEN");
+  forget(move);
+}
+
+void Link::reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor) {
+  std::array<std::byte, handoff::small_frame> room;
+  const handoff::TakenItem item{id, outcome, descriptor};
+  if (!ended_ && !broken_) reply(handoff::encode(room, {&item, 1}));
+  if (os::trace_enabled()) os::TraceLine{cookie_, id, 'S', "not taken"}.text("why", handoff::name_of(outcome));
+}
+
+void Link::forget(const std::shared_ptr<AwaitedMove>& move) {
+  move->placeholder.reset();
+  awaited_.erase(move->id);
+  gate_.open();
+}
+
+void Link::decline(const Lock&, const std::shared_ptr<AwaitedMove>& move) {
+  std::array<std::byte, handoff::small_frame> room;
+  switch (move->machine.state()) {
+    case handoff::ServerState::Offered:
+      (void)move->machine.answer(false);
+      if (!ended_ && !broken_ && hello_sent_)
+        reply(handoff::encode(room, move->id, handoff::Answer{refused_no_reason, move->number, 0}));
+      break;
+    case handoff::ServerState::Called:
+      (void)move->machine.fail();
+      move->arrived.reset();
+      reply_taken(move->id, handoff::TakeOutcome::Declined, move->number);
+      break;
+    case handoff::ServerState::Accepted:  // the CALL, when it comes, finds an unknown move
+    case handoff::ServerState::Taken:
+    case handoff::ServerState::Refused:
+    case handoff::ServerState::Cancelled:
+    case handoff::ServerState::Ended:
+      break;
+  }
+  forget(std::shared_ptr{move});
+}
+
+void AwaitedMove::number_lost() noexcept {
+  auto lock = link->lock();
+  link->decline(lock, shared_from_object<AwaitedMove>());
+}
+
+Result<void> Link::top_up_credit(Lock& lock, const Waiting& waiting) {
+  const std::size_t held = placeholders_.size() + arrived_.size();
+  // In halves: a CREDIT for each move would be a message for each move.
+  if (held > credit_target_ / 2) return {};
+  auto event = os::event_descriptor();
+  if (!event) return fail(event.error());
+  std::uint32_t more = 0;
+  for (; held + more < credit_target_; ++more) {
+    auto placeholder = os::duplicate(event->ref());
+    if (!placeholder) break;
+    placeholders_.emplace_back(std::move(*placeholder));
+  }
+  if (more == 0) return placeholders_.empty() && arrived_.empty() ? fail(os::Errno{EMFILE}) : Result<void>{};
+  std::array<std::byte, handoff::small_frame> room;
+  if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  reply(handoff::encode(room, handoff::Credit{more}));
+  return {};
+}
+
+Result<std::size_t> Link::announce_credit(Lock& lock, std::size_t count, const Waiting& waiting) {
+  if (machine_.state() == transport::State::Indicated)
+    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
+  credit_target_ = count;
+  if (auto announced = top_up_credit(lock, waiting); !announced) return std::unexpected{announced.error()};
+  return placeholders_.size();
+}
+
+Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<const std::size_t> rooms,
+                                                       const Waiting& waiting) {
+  if (credit_target_ == 0) {
+    constexpr std::size_t default_credit = 64;
+    if (auto announced = announce_credit(lock, default_credit, waiting); !announced)
+      return std::unexpected{announced.error()};
+  }
+  while (arrived_.empty()) {
+    if (pump(lock) == Pumped::Progress) continue;
+    if (ended_ || broken_) return std::unexpected{end_failure()};
+    if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);
+    if (auto topped = top_up_credit(lock, waiting); !topped) return std::unexpected{topped.error()};
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
+  }
+  std::vector<Arrival> taken;
+  std::vector<handoff::TakenItem> items;
+  while (!arrived_.empty() && taken.size() < rooms.size() && items.size() < handoff::max_batch) {
+    if (arrived_.front().user_data.size() > rooms[taken.size()]) break;
+    Arrival arrival = std::move(arrived_.front());
+    arrived_.pop_front();
+    const auto outcome = check(arrival.end_point.ref(), arrival.item);
+    items.push_back({arrival.id, outcome, arrival.end_point.ref().get()});
+    if (outcome == handoff::TakeOutcome::Taken) taken.push_back(std::move(arrival));
+  }
+  if (items.empty()) return fail(Fault::TooLong);
+  std::vector<std::byte> room(handoff::taken_size(items.size()));
+  const auto sent = send_frame(lock, handoff::encode(room, items), waiting);
+  if (!sent && !(ended_ || broken_ || send_broken_)) {
+    for (auto arrival = taken.rbegin(); arrival != taken.rend(); ++arrival) arrived_.push_front(std::move(*arrival));
+    for (const auto& item : items)
+      if (item.outcome != handoff::TakeOutcome::Taken) reply_taken(item.move, item.outcome, -1);
+    return std::unexpected{sent.error()};
+  }
+  const Instant now = os::monotonic_now();
+  for (const Arrival& arrival : taken) {
+    statistics().pause(now - arrival.item.image.stopped_at);
+    trace(arrival.id, 'S', "TAKEN");
+  }
+  statistics().taken.fetch_add(taken.size(), std::memory_order_relaxed);
+  if (auto topped = top_up_credit(lock, Waiting{true, never}); !topped && taken.empty())
+    return std::unexpected{topped.error()};
+  return taken;
+}
+
+}  // namespace baton::endpoint

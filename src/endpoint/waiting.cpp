@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "endpoint/waiting.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "endpoint/iso_socket.hpp"
+#include "endpoint/link.hpp"
+#include "endpoint/moves.hpp"
+#include "os/process.hpp"
+#include "os/wait.hpp"
+#include "os/wake.hpp"
+
+namespace baton::endpoint {
+namespace {
+
+/// One round of poll(): what is ready by the library's knowledge, and what the kernel is to be asked.
+class Round {
+ public:
+  explicit Round(std::span<pollfd> entries) : entries_{entries} {}
+
+  /// The kernel's part of each entry; sets revents where the library knows the answer.
+  void prepare() {
+    for (pollfd& entry : entries_) {
+      entry.revents = 0;
+      asked_.push_back(kernel_.size());
+      if (entry.fd < 0) {
+        push({-1, 0, 0}, 0);
+        continue;
+      }
+      const Found found = find(entry.fd);
+      if (!found.object || found.foreign) {
+        push({entry.fd, entry.events, 0}, everything);
+        continue;
+      }
+      switch (found.object->kind()) {
+        case Object::Kind::Socket:
+          prepare_socket(entry, static_cast<IsoSocket&>(*found.object));
+          break;
+        case Object::Kind::Given:
+          prepare_given(entry, static_cast<GivenMove&>(*found.object));
+          break;
+        case Object::Kind::Awaited:
+          prepare_awaited(entry, static_cast<AwaitedMove&>(*found.object));
+          break;
+      }
+    }
+  }
+
+  /// Why the wait would miss something: a link's gate could not be made.
+  [[nodiscard]] const std::optional<Failure>& failure() const noexcept { return failure_; }
+  [[nodiscard]] bool anything_ready() const {
+    return std::ranges::any_of(entries_, [](const pollfd& entry) { return entry.revents != 0; });
+  }
+
+  ~Round() {
+    for (const auto& link : links_) {
+      const auto lock = link->lock();
+      link->gate().leave();
+    }
+  }
+  Round(const Round&) = delete;
+  Round& operator=(const Round&) = delete;
+
+  /// Asks the kernel; true if the process was woken by soc_wake.
+  Result<bool> ask(Instant deadline, std::optional<FdRef> wake) {
+    std::vector<pollfd> all = kernel_;
+    all.insert(all.end(), extra_.begin(), extra_.end());
+    if (wake) all.push_back({wake->get(), POLLIN, 0});
+    const auto ready = os::poll_until(all, std::min(deadline, earliest_));
+    if (!ready) return fail(ready.error());
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const pollfd& answer = all[asked_[i]];
+      // For known numbers only the kernel's word on writing counts as it is: reading is looked at again.
+      if (answer.fd >= 0) entries_[i].revents |= static_cast<short>(answer.revents & pass_mask_[asked_[i]]);
+    }
+    return wake && all.back().revents != 0 && os::drain_wake(*wake);
+  }
+
+ private:
+  static constexpr short everything = ~short{0};
+
+  void push(pollfd entry, short mask) {
+    kernel_.push_back(entry);
+    pass_mask_.resize(kernel_.size(), everything);
+    pass_mask_.back() = mask;
+  }
+
+  void prepare_socket(pollfd& entry, IsoSocket& socket) {
+    if (const auto ready = socket.ready_to_accept()) {
+      if (*ready && (entry.events & POLLIN) != 0) entry.revents = POLLIN;
+      return push({entry.fd, static_cast<short>(entry.events & POLLIN), 0}, 0);
+    }
+    const auto link = socket.link_if_any();
+    if (!link) return push({entry.fd, entry.events, 0}, everything);
+    Link::Lock lock = link->lock();
+    const bool reading = (entry.events & POLLIN) != 0;
+    if (reading && link->state(lock) == transport::State::Indicated) (void)link->confirm(lock, {});
+    link->pump_all(lock);
+    short kernel_events = reading ? POLLIN : short{0};
+    short mask = 0;
+    switch (link->state(lock)) {
+      case transport::State::AwaitingConfirm: {
+        kernel_events = POLLIN;
+        const Instant until = link->machine(lock).deadline().value_or(never);
+        // An overdue request: connect gives the result.
+        if (link->ended(lock) || os::monotonic_now() >= until) entry.revents = POLLOUT | POLLHUP;
+        earliest_ = std::min(earliest_, until);
+        break;
+      }
+      case transport::State::Open:
+        if (reading && link->readable(lock)) entry.revents = POLLIN;
+        kernel_events |= entry.events & POLLOUT;
+        mask = POLLOUT;
+        break;
+      case transport::State::Idle:
+      case transport::State::Indicated:
+        break;
+      case transport::State::Closing:
+      case transport::State::Closed:
+        entry.revents = static_cast<short>(POLLHUP | (entry.events & (POLLIN | POLLOUT)));
+        break;
+    }
+    if (link->ended(lock)) entry.revents |= static_cast<short>(POLLHUP | (entry.events & POLLIN));
+    push({entry.revents != 0 ? -1 : entry.fd, kernel_events, 0}, mask);
+    if (entry.revents != 0 && (entry.events & POLLOUT) != 0 && link->state(lock) == transport::State::Open) {
+      kernel_.back() = {entry.fd, POLLOUT, 0};
+      pass_mask_.back() = POLLOUT;
+    }
+    enter(lock, link);
+  }
+
+  void prepare_given(pollfd& entry, GivenMove& move) {
+    Link::Lock lock = move.link->lock();
+    move.link->pump_all(lock);
+    if (move.machine.state() == handoff::ListenerState::Offered) return push({entry.fd, entry.events, 0}, everything);
+    if (move.machine.ended()) {
+      if (find(entry.fd).object.get() != &move) return push({entry.fd, entry.events, 0}, everything);  // given back
+      entry.revents = POLLHUP;
+      return push({-1, 0, 0}, 0);
+    }
+    push({-1, 0, 0}, 0);
+    watch(lock, move.link);
+  }
+
+  void prepare_awaited(pollfd& entry, AwaitedMove& move) {
+    Link::Lock lock = move.link->lock();
+    move.link->pump_all(lock);
+    const auto state = move.machine.state();
+    if (state == handoff::ServerState::Cancelled || state == handoff::ServerState::Ended ||
+        state == handoff::ServerState::Refused)
+      entry.revents = POLLHUP;
+    push({-1, 0, 0}, 0);
+    watch(lock, move.link);
+  }
+
+  /// The link's own descriptor ends the wait too.
+  void watch(const Link::Lock& lock, const std::shared_ptr<Link>& link) {
+    if (!link->ended(lock)) extra_.push_back({link->waiting_descriptor(lock).get(), POLLIN, 0});
+    enter(lock, link);
+  }
+
+  /// Under the lock under which the link was looked at: whatever another call reads from now on opens the gate.
+  void enter(const Link::Lock& lock, const std::shared_ptr<Link>& link) {
+    if (auto entered = link->gate().enter(); !entered) {
+      failure_ = fail(entered.error()).error();
+      return;
+    }
+    links_.push_back(link);
+    link->add_wait_entries(lock, extra_);
+  }
+
+  std::span<pollfd> entries_;
+  std::vector<std::size_t> asked_;  // entry -> its place in kernel_
+  std::vector<pollfd> kernel_;
+  std::vector<short> pass_mask_;              // which of the kernel's answers count
+  std::vector<pollfd> extra_;                 // what ends the wait without being an answer
+  std::vector<std::shared_ptr<Link>> links_;  // whose gates were entered
+  std::optional<Failure> failure_;
+  Instant earliest_ = never;
+};
+
+}  // namespace
+
+Result<int> poll(std::span<pollfd> entries, Instant deadline) {
+  std::optional<FdRef> wake;
+  if (auto own = os::own_wake_socket()) wake = *own;
+  for (;;) {
+    Round round{entries};
+    round.prepare();
+    const bool ready = round.anything_ready();
+    if (round.failure()) return std::unexpected{*round.failure()};
+    const auto woken = round.ask(ready ? Instant{} : deadline, wake);
+    if (!woken) return std::unexpected{woken.error()};
+    if (*woken && !ready) return fail(Fault::Interrupted);
+    const auto count = std::ranges::count_if(entries, [](const pollfd& entry) { return entry.revents != 0; });
+    if (count > 0 || os::monotonic_now() >= deadline) return static_cast<int>(count);
+  }
+}
+
+}  // namespace baton::endpoint
