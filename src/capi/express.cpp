@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Express moves: soc_give, soc_outcomes, soc_take, soc_credit; and soc_cancel, soc_abandon.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "baton/soc.h"
+#include "capi/faults.hpp"
+#include "capi/moving.hpp"
+#include "capi/resolve.hpp"
+#include "os/socket.hpp"
+
+using namespace baton;
+using namespace baton::capi;
+using endpoint::Fault;
+
+namespace {
+
+using Moves = std::vector<std::shared_ptr<endpoint::GivenMove>>;
+
+/// The moves from the first on that can be made, up to the first that cannot.
+Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> asked, std::vector<std::byte>& octets,
+               endpoint::Failure& why) {
+  Moves moves;
+  for (soc_move& each : asked) {
+    if (each.length > handoff::max_user_data - octets.size()) {
+      why = {Fault::TooLong, {}};
+      break;
+    }
+    auto move = make_move(link, each.fd, handoff::ListenerMachine::Manner::Express);
+    if (!move) {
+      why = move.error();
+      (void)report(why);
+      each.error = errno;
+      break;
+    }
+    (*move)->item.user_data = each.length;
+    const auto* data = static_cast<const std::byte*>(each.data);
+    octets.insert(octets.end(), data, data + each.length);
+    each.id = (*move)->id;
+    each.error = 0;
+    moves.push_back(std::move(*move));
+  }
+  return moves;
+}
+
+}  // namespace
+
+extern "C" {
+
+int soc_give(int link, struct soc_move* moves, int count) {
+  if (moves == nullptr || count < 1 || count > SOC_MOVES_MAX) return report(Fault::Argument);
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  std::vector<std::byte> octets;
+  endpoint::Failure why{Fault::Argument, {}};
+  const Moves made = make_all(at->link, {moves, static_cast<std::size_t>(count)}, octets, why);
+  if (made.empty()) return report(why);
+  auto lock = at->link->lock();
+  const auto given = at->link->give(lock, made, octets, waiting_for_move(link, *at->socket));
+  lock.unlock();
+  for (std::size_t i = given ? *given : 0; i < made.size(); ++i) unmake_move(*made[i]);
+  return given ? static_cast<int>(*given) : report(given.error());
+}
+
+int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
+  if (moves == nullptr || count < 1) return report(Fault::Argument);
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto ended = at->link->await_outcomes(lock, static_cast<std::size_t>(count), waiting_ms(timeout_ms));
+  if (!ended) {
+    const Fault fault = ended.error().fault;
+    return fault == Fault::TimedOut || fault == Fault::WouldBlock ? 0 : report(ended.error());
+  }
+  for (std::size_t i = 0; i < ended->size(); ++i) {
+    endpoint::GivenMove& move = *(*ended)[i];
+    soc_move& told = moves[i];
+    told = {};
+    told.id = move.id;
+    // An end point that came back is the program's again, under its number.
+    told.fd = move.real.release().release();
+    if (move.machine.state() != handoff::ListenerState::Moved) {
+      (void)report(move.failure);
+      told.error = errno;
+    }
+  }
+  return static_cast<int>(ended->size());
+}
+
+int soc_take(int link, struct soc_move* moves, int count, int timeout_ms) {
+  if (moves == nullptr || count < 1) return report(Fault::Argument);
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const std::span<soc_move> told{moves, static_cast<std::size_t>(count)};
+  std::vector<std::size_t> rooms;
+  for (const soc_move& each : told) rooms.push_back(each.data == nullptr ? 0 : each.length);
+  auto arrivals = at->link->take_arrivals(lock, rooms, waiting_ms(timeout_ms));
+  if (!arrivals) {
+    const Fault fault = arrivals.error().fault;
+    return fault == Fault::TimedOut || fault == Fault::WouldBlock ? 0 : report(arrivals.error());
+  }
+  for (std::size_t i = 0; i < arrivals->size(); ++i) {
+    endpoint::Link::Arrival& arrival = (*arrivals)[i];
+    if (!arrival.user_data.empty()) std::memcpy(told[i].data, arrival.user_data.data(), arrival.user_data.size());
+    told[i].length = static_cast<std::uint32_t>(arrival.user_data.size());
+    told[i].id = arrival.id;
+    told[i].error = 0;
+    told[i].fd = arrival.end_point.release().release();
+  }
+  return static_cast<int>(arrivals->size());
+}
+
+int soc_credit(int link, int count) {
+  if (count < 1) return report(Fault::Argument);
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto held = at->link->announce_credit(lock, static_cast<std::size_t>(count), waiting_of(link));
+  return held ? static_cast<int>(*held) : report(held.error());
+}
+
+int soc_cancel(int link, int fd) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto move = at->link->outcome_move(lock, fd);
+  if (!move) return report(move.error());
+  const auto cancelled = at->link->cancel(lock, *move);
+  return cancelled ? 0 : report(cancelled.error());
+}
+
+int soc_abandon(int link, uint64_t id) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  return static_cast<int>(at->link->abandon(lock, id));
+}
+
+}  // extern "C"

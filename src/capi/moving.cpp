@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "capi/moving.hpp"
+
+#include <netinet/in.h>
+
+#include <atomic>
+
+#include "capi/address.hpp"
+#include "endpoint/in_use.hpp"
+#include "endpoint/position.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+
+namespace baton::capi {
+namespace {
+
+using endpoint::fail;
+using endpoint::Fault;
+using handoff::ListenerMachine;
+
+/// Unique on every link, and the same in the traces of both processes: the process in the upper half, a counter below.
+handoff::MoveId next_id() {
+  static std::atomic<std::uint32_t> counter{0};
+  const auto process = static_cast<std::uint64_t>(os::process_id());
+  return process << 32U | counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+endpoint::Result<handoff::Family> movable_family(FdRef end_point) {
+  const auto kind = os::kind(end_point);
+  if (!kind) return fail(os::number(kind.error()) == ENOTSOCK ? Fault::NotStream : Fault::BadDescriptor);
+  if (kind->domain != AF_INET && kind->domain != AF_INET6) return fail(Fault::WrongFamily);
+  if (kind->type != SOCK_STREAM) return fail(Fault::NotStream);
+  if (kind->protocol != IPPROTO_TCP)
+    return fail(kind->protocol == IPPROTO_MPTCP ? Fault::UpperLayer : Fault::NotStream);
+  if (os::has_upper_layer_protocol(end_point)) return fail(Fault::UpperLayer);
+  return kind->domain == AF_INET ? handoff::Family::Inet : handoff::Family::Inet6;
+}
+
+endpoint::Result<void> describe(FdRef end_point, endpoint::GivenMove& move) {
+  handoff::Description& description = move.description;
+  const auto local = os::local_address(end_point);
+  const auto peer = os::peer_address(end_point);
+  if (!local) return fail(local.error());
+  if (!peer) return fail(Fault::NotConnected);
+  const auto flags = os::descriptor_flags(end_point);
+  description.nonblocking = flags && flags->nonblocking;
+  description.descriptor = end_point.get();
+  description.interface_index = static_cast<std::int32_t>(os::interface_index_of_local_address(end_point));
+  description.receive_window = static_cast<std::int32_t>(os::receive_buffer(end_point).value_or(0));
+  description.send_window = static_cast<std::int32_t>(os::send_buffer(end_point).value_or(0));
+  description.local = to_frame(*local);
+  description.peer = to_frame(*peer);
+  return {};
+}
+
+/// TCP_INFO tells states apart that no other call does: a listening socket, one not yet or no longer connected.
+endpoint::Result<os::StreamPosition> position_of(FdRef end_point) {
+  const auto position = os::read_position(end_point);
+  if (!position) {
+    if (os::number(position.error()) != EINVAL) return fail(position.error());
+    return fail(os::is_listening(end_point) ? Fault::Listening : Fault::NotConnected);
+  }
+  return *position;
+}
+
+}  // namespace
+
+endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shared_ptr<endpoint::Link>& link,
+                                                                 int number, ListenerMachine::Manner manner) {
+  const FdRef end_point{number};
+  const Target target = resolve(number);
+  if (std::holds_alternative<std::shared_ptr<endpoint::GivenMove>>(target)) return fail(Fault::AlreadyMoving);
+  if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target)) return fail(Fault::NotConnected);
+  const auto family = movable_family(end_point);
+  if (!family) return std::unexpected{family.error()};
+  const auto position = position_of(end_point);
+  if (!position) return std::unexpected{position.error()};
+  if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
+  if (endpoint::uses(number) > 0) return fail(Fault::Busy);
+  const auto cookie = os::cookie(end_point);
+  if (!cookie) return fail(cookie.error());
+  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
+  move->real_cookie = *cookie;
+  move->description.family = *family;
+  move->item.family = *family;
+  move->item.descriptor = number;
+  if (manner == ListenerMachine::Manner::Seed) {
+    if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
+    return move;
+  }
+  if (position->state == os::TcpState::Close) return fail(Fault::NotConnected);
+  const auto flags = os::descriptor_flags(end_point);
+  move->position = *position;
+  move->item.image = {.position = endpoint::to_image(*position),
+                      .cookie = *cookie,
+                      .nonblocking = flags && flags->nonblocking,
+                      .stopped_at = os::monotonic_now()};
+  move->real = endpoint::HiddenFd{UniqueFd{adopt, number}};
+  endpoint::insert_alias(*cookie, move);
+  return move;
+}
+
+void unmake_move(endpoint::GivenMove& move) {
+  endpoint::erase(move.real_cookie);
+  (void)move.real.release().release();
+}
+
+}  // namespace baton::capi

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// baton: capi/moving.hpp: from a number of the program to the move of its end point.
+//
+// Threads: any.
+#pragma once
+
+#include "capi/resolve.hpp"
+
+namespace baton::capi {
+
+/// Checks that `number` names an end point that can be moved, and describes it. Nothing has happened to it yet.
+/// BadDescriptor; NotStream, WrongFamily (another family), Listening, NotConnected, UpperLayer, Urgent, Busy,
+/// AlreadyMoving, OtherProcess. For an express move the number is taken over, and the position read.
+[[nodiscard]] endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(
+    const std::shared_ptr<endpoint::Link>& link, int number, handoff::ListenerMachine::Manner manner);
+
+/// Undoes the taking over of an express move that was not sent: the number is the program's again.
+void unmake_move(endpoint::GivenMove& move);
+
+}  // namespace baton::capi

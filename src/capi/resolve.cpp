@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "capi/resolve.hpp"
+
+#include "os/process.hpp"
+#include "os/socket.hpp"
+
+namespace baton::capi {
+
+using endpoint::fail;
+using endpoint::Fault;
+using endpoint::Object;
+
+Target resolve(int number) {
+  endpoint::tell_lost();
+  const endpoint::Found found = endpoint::find(number);
+  if (!found.object) return Plain{};
+  if (found.foreign) return Inherited{};
+  switch (found.object->kind()) {
+    case Object::Kind::Socket:
+      return std::static_pointer_cast<endpoint::IsoSocket>(found.object);
+    case Object::Kind::Given:
+      return std::static_pointer_cast<endpoint::GivenMove>(found.object);
+    case Object::Kind::Awaited:
+      return std::static_pointer_cast<endpoint::AwaitedMove>(found.object);
+  }
+  return Plain{};
+}
+
+endpoint::Result<std::shared_ptr<endpoint::IsoSocket>> resolve_iso(int number) {
+  const Target target = resolve(number);
+  if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) return *socket;
+  if (std::holds_alternative<Inherited>(target)) return fail(Fault::OtherProcess);
+  return fail(os::descriptor_flags(FdRef{number}) ? Fault::NotIso : Fault::BadDescriptor);
+}
+
+endpoint::Result<LinkAt> resolve_link(int number) {
+  auto socket = resolve_iso(number);
+  if (!socket) return std::unexpected{socket.error()};
+  auto link = (*socket)->link();
+  if (!link) return std::unexpected{link.error()};
+  return LinkAt{std::move(*socket), std::move(*link)};
+}
+
+endpoint::Waiting waiting_of(int number, int flags) {
+  if ((flags & MSG_DONTWAIT) != 0) return {true, never};
+  const auto mode = os::descriptor_flags(FdRef{number});
+  return {mode && mode->nonblocking, never};
+}
+
+endpoint::Waiting waiting_for_move(int number, endpoint::IsoSocket& socket) {
+  endpoint::Waiting waiting = waiting_of(number);
+  if (const Duration limit = socket.move_timeout(); limit > Duration{}) waiting.deadline = os::monotonic_now() + limit;
+  return waiting;
+}
+
+endpoint::Waiting waiting_ms(int timeout_ms) {
+  if (timeout_ms < 0) return {false, never};
+  if (timeout_ms == 0) return {true, never};
+  return {false, os::monotonic_now() + std::chrono::milliseconds{timeout_ms}};
+}
+
+endpoint::Result<void> await_give_back(endpoint::GivenMove& move, Use use, const endpoint::Waiting& waiting) {
+  endpoint::Link& link = *move.link;
+  auto lock = link.lock();
+  for (;;) {
+    link.pump_all(lock);
+    if (move.machine.ended()) {
+      if (move.machine.state() == handoff::ListenerState::Moved) return fail(Fault::Moved);
+      if (move.failure.fault == Fault::Touched || move.parked_cookie != 0) return std::unexpected{move.failure};
+      return {};
+    }
+    if (move.machine.state() == handoff::ListenerState::Offered && !move.express) return {};
+    if (use != Use::Read) return fail(Fault::Busy);
+    if (auto waited = link.pause(lock, waiting, POLLIN); !waited) return waited;
+  }
+}
+
+}  // namespace baton::capi
