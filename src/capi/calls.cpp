@@ -155,8 +155,11 @@ int soc_shutdown(int s, int how) {
 int soc_close(int s) {
   const Target target = resolve(s);
   if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
+    // Of a duplicate only the number goes, as with close(2).
+    if (!(*socket)->adopt(s)) return through(plain::close(s));
     (*socket)->close();
   } else if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target)) {
+    if ((*given)->number != s) return through(plain::close(s));
     if ((*given)->express) return report(Fault::Busy);  // the library has taken the number over
     const auto lock = (*given)->link->lock();
     (*given)->link->give_up_number(lock, *given);

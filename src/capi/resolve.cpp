@@ -16,8 +16,11 @@ Target resolve(int number) {
   if (!found.object) return Plain{};
   if (found.foreign) return Inherited{};
   switch (found.object->kind()) {
-    case Object::Kind::Socket:
-      return std::static_pointer_cast<endpoint::IsoSocket>(found.object);
+    case Object::Kind::Socket: {
+      auto socket = std::static_pointer_cast<endpoint::IsoSocket>(found.object);
+      (void)socket->adopt(number);
+      return socket;
+    }
     case Object::Kind::Given:
       return std::static_pointer_cast<endpoint::GivenMove>(found.object);
     case Object::Kind::Awaited:

@@ -183,6 +183,17 @@ void IsoSocket::reset_number() {
   insert(number_, *cookie, shared_from_this());
 }
 
+bool IsoSocket::adopt(int number) {
+  const std::lock_guard lock{mutex_};
+  if (number == number_) return true;
+  const auto known = os::cookie(FdRef{number_});
+  const auto now = os::cookie(FdRef{number});
+  if (listener_ ? listener_->verify(number_) : known && now && *known == *now) return false;
+  number_ = number;
+  if (link_) link_->adopt(number);
+  return true;
+}
+
 void IsoSocket::close() {
   std::shared_ptr<Link> link;
   std::vector<std::byte> disconnect_data;

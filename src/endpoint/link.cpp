@@ -92,6 +92,11 @@ void Link::watch_outcomes() {
   }
 }
 
+void Link::adopt(int number) {
+  const Lock lock = this->lock();
+  number_ = number;
+}
+
 void Link::number_lost() {
   Lock lock = this->lock();
   number_ = -1;

@@ -73,6 +73,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void close(Bytes disconnect_data);
   /// The program's number is something else by now: its moves end as if the link had.
   void number_lost();
+  /// The program goes on with a duplicate of its number.
+  void adopt(int number);
   /// Who sent last, 0 if nobody has.
   [[nodiscard]] pid_t peer_process_id(const Lock&) const noexcept { return peer_process_ ? peer_process_->pid : 0; }
   [[nodiscard]] bool ended(const Lock&) const noexcept { return ended_ || broken_; }
@@ -186,6 +188,10 @@ class Link : public std::enable_shared_from_this<Link> {
   void end_moves() noexcept;
   void watch_outcomes();
 
+  // link_data.cpp
+  Result<std::size_t> send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                  const Waiting& waiting);
+
   // link_pump.cpp
   Pumped receive_one();
   void handle_tpdu(Bytes message);
@@ -246,6 +252,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
+  bool writing_ = false;     // a call is in the middle of a TSDU: no other may come between (RFC 905 6.3.3)
   std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
   bool owing_ = false;
 

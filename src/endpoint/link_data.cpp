@@ -41,6 +41,18 @@ Result<std::size_t> Link::send_user_data(Lock& lock, std::span<const iovec> octe
   const std::size_t length = total(octets);
   // An empty TSDU makes real peers close: refused (iso-transport.md 1.6).
   if (length == 0) return fail(Fault::Argument);
+  while (writing_) {
+    if (auto waited = pause(lock, waiting, 0); !waited) return std::unexpected{waited.error()};
+  }
+  writing_ = true;
+  const auto sent = send_pieces(lock, octets, length, waiting);
+  writing_ = false;
+  gate_.open();
+  return sent;
+}
+
+Result<std::size_t> Link::send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                      const Waiting& waiting) {
   std::size_t sent = 0;
   while (sent < length) {
     if (machine_.state() != transport::State::Open || ended_ || broken_ || send_broken_) {

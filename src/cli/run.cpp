@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cli/verbs.hpp"
+
+namespace baton::cli {
+
+ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err) {
+  Action action;
+  try {
+    CLI::App app{"baton moves live connections between processes. This command looks at moves and processes.", "baton"};
+    app.set_version_flag("--version", "baton " BATON_VERSION);
+    app.require_subcommand(1);
+    app.footer(
+        "baton VERB --help tells of one verb; baton(1) of all.\nExit status: 0 done, 1 not found or failed, 2 usage.");
+    add_trace(app, action);
+    add_status(app, action);
+    // CLI11 wants them backwards.
+    std::vector<std::string> backwards{words, words + std::max(count, 0)};
+    std::ranges::reverse(backwards);
+    try {
+      app.parse(std::move(backwards));
+    } catch (const CLI::ParseError& problem) {
+      // Also how CLI11 ends after --help and --version.
+      return app.exit(problem, out, err) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
+    }
+    const ExitStatus status = action(out, err);
+    if (out.flush()) return status;
+    err << "baton: the output could not be written.\n";
+    return ExitStatus::Failed;
+  } catch (const std::exception& problem) {
+    err << "baton: " << problem.what() << ".\n";
+    return ExitStatus::Failed;
+  }
+}
+
+}  // namespace baton::cli

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// baton: cli/verbs.hpp: the verbs of the command line, one file each.
+//
+// add_*() describes a verb's options to CLI11; when the words of the command line name the verb, `action` becomes what
+// it does. Exit statuses are those of ExitStatus, and no others. Threads: one.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+
+namespace CLI {
+class App;
+}
+
+namespace baton::cli {
+
+enum class ExitStatus : int {
+  Ok = 0,
+  Failed = 1,  // not found, or it could not be done; a sentence on `err` says why
+  Usage = 2,   // the words of the command line are wrong
+};
+
+/// Writes results to `out` and sentences about failures to `err`.
+using Action = std::function<ExitStatus(std::ostream& out, std::ostream& err)>;
+
+/// `baton trace`: trace_verb.cpp.
+void add_trace(CLI::App& app, Action& action);
+/// `baton status`: status_verb.cpp.
+void add_status(CLI::App& app, Action& action);
+
+/// The whole program: `words` without the program's name.
+[[nodiscard]] ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err);
+
+}  // namespace baton::cli

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// baton: handoff/frames_for_tests.hpp: frames as the tests of this room write them.
+//
+// Builder knows the layout on its own and shares nothing with the encoder under test. Tests only.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+
+namespace baton::handoff {
+
+using Octets = std::vector<std::byte>;
+
+/// Writes frames from the layout alone and shares nothing with the encoder under test; wrong ones just as willingly.
+class Builder {
+ public:
+  explicit Builder(int type, std::uint64_t move = 0, int flags = 0, int version = 1)
+      : type_{type}, flags_{flags}, version_{version}, move_{move} {}
+
+  template <std::integral T>
+  static void append(Octets& to, T value, int size) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) to.push_back(static_cast<std::byte>(bits >> shift));
+  }
+  Builder& field(int tag, const Octets& value) {
+    append(payload_, tag, 2);
+    append(payload_, value.size(), 4);
+    return raw(value);
+  }
+  Builder& raw(const Octets& octets) {
+    payload_.insert(payload_.end(), octets.begin(), octets.end());
+    return *this;
+  }
+  [[nodiscard]] Octets octets() const {
+    Octets frame{std::byte{255}};
+    for (const int each : {version_, type_, flags_}) append(frame, each, 1);
+    append(frame, payload_.size(), 4);
+    append(frame, move_, 8);
+    frame.insert(frame.end(), payload_.begin(), payload_.end());
+    return frame;
+  }
+
+ private:
+  int type_;
+  int flags_;
+  int version_;
+  std::uint64_t move_;
+  Octets payload_;
+};
+
+/// "ff 01": hexadecimal digits in pairs, blanks where they please.
+inline Octets hex(std::string_view text) {
+  std::string digits;
+  for (const char each : text)
+    if (each != ' ') digits += each;
+  Octets octets;
+  for (std::size_t at = 0; at < digits.size(); at += 2)
+    octets.push_back(static_cast<std::byte>(std::stoi(digits.substr(at, 2), nullptr, 16)));
+  return octets;
+}
+
+inline Octets filled(std::size_t count, int value = 0x5A) { return Octets(count, static_cast<std::byte>(value)); }
+inline Octets copy(Bytes octets) { return {octets.begin(), octets.end()}; }
+inline Octets operator+(Octets left, const Octets& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+/// What stands in front of the records of a CALL or TAKEN.
+inline Octets records_head(std::size_t size, std::size_t count) {
+  Octets head;
+  Builder::append(head, size, 2);
+  Builder::append(head, count, 2);
+  return head;
+}
+
+inline constexpr int hello_type = 1, offer_type = 2, answer_type = 3, call_type = 4, taken_type = 5, cancel_type = 6,
+                     cancelled_type = 7, credit_type = 8;
+inline constexpr int versions_tag = 1, description_tag = 6, user_data_tag = 7, answer_tag = 8, call_tag = 9,
+                     taken_tag = 10;
+inline constexpr int express = 1;
+inline constexpr std::size_t call_record = 44, taken_record = 13;
+inline constexpr std::uint64_t move = 0x0102030405060708;
+
+inline const Octets versions = hex("0103");
+inline const Octets description = hex("01 06 01 00000011 00000002 00010000 fffffffe") +
+                                  hex("20010db8 00000000 00000000 00000001 01bb 00000003") +
+                                  hex("fe800000 00000000 00000000 00000002 c001 00000004");
+inline const Octets answer_field = hex("fffb 00000021 00001234");
+// Kind and family are the octets 34 and 35; the last four count the user data that belong to the end point.
+inline const Octets first_item =
+    hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") + hex("01 04 0000000c 00000002");
+inline const Octets second_item =
+    hex("ffffffffffffffff 0000000000000000 08 8877665544332211 00 7fffffffffffffff") + hex("03 07 00000400 00000001");
+inline const Octets quiet_item =
+    hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") + hex("01 04 0000000c 00000000");
+inline const Octets taken_item = hex("0102030405060708 00 00000007");
+
+inline Octets hello_frame() {
+  return Builder{hello_type}
+      .field(versions_tag, versions)
+      .field(2, hex("80000001"))
+      .field(3, hex("00000010"))
+      .field(4, hex("00004000"))
+      .field(5, hex("00001234 000003e8"))
+      .octets();
+}
+inline Octets offer_frame() {
+  return Builder{offer_type, move}.field(description_tag, description).field(user_data_tag, hex("aabbcc")).octets();
+}
+inline Octets express_frame() {
+  return Builder{call_type, move, express}
+      .field(call_tag, records_head(call_record, 2) + first_item + second_item)
+      .field(user_data_tag, hex("d0d1d2"))
+      .octets();
+}
+inline Octets taken_frame() {
+  return Builder{taken_type, move}
+      .field(taken_tag, records_head(taken_record, 2) + taken_item + hex("0102030405060709 04 ffffffff"))
+      .octets();
+}
+
+struct Sample {
+  const char* name;
+  Octets octets;
+};
+/// A whole frame of each kind.
+inline std::vector<Sample> samples() {
+  return {
+      {"HELLO", hello_frame()},
+      {"OFFER", offer_frame()},
+      {"ANSWER", Builder{answer_type, move}.field(answer_tag, answer_field).octets()},
+      {"CALL", Builder{call_type, move}.field(call_tag, records_head(call_record, 1) + quiet_item).octets()},
+      {"CALL, express", express_frame()},
+      {"TAKEN", taken_frame()},
+      {"CANCEL", Builder{cancel_type, move}.octets()},
+      {"CANCELLED", Builder{cancelled_type, move}.octets()},
+      {"CREDIT", Builder{credit_type}.field(3, hex("00000007")).octets()},
+  };
+}
+
+}  // namespace baton::handoff
