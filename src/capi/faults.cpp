@@ -96,6 +96,8 @@ Row row_of(Fault fault) noexcept {
       return {EBUSY, "urgent data is pending, so the stream position cannot be told: read it, then offer again"};
     case Fault::Busy:
       return {EBUSY, "another call is using the end point, or it is in a data stop; the end point stays here"};
+    case Fault::Watched:
+      return {EBUSY, "an epoll set still watches the end point: remove it (EPOLL_CTL_DEL) before REDI_DATA"};
     case Fault::AlreadyMoving:
       return {EALREADY, "the end point is in another move"};
     case Fault::NoSuchMove:

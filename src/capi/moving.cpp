@@ -4,10 +4,13 @@
 #include <netinet/in.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <string_view>
 
 #include "capi/address.hpp"
 #include "endpoint/in_use.hpp"
 #include "endpoint/position.hpp"
+#include "os/epoll_watch.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 
@@ -23,6 +26,15 @@ handoff::MoveId next_id() {
   static std::atomic<std::uint32_t> counter{0};
   const auto process = static_cast<std::uint64_t>(os::process_id());
   return process << 32U | counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// BATON_STRICT=1: look for what costs too much to look for at every move.
+bool strict() {
+  static const bool on = [] {
+    const char* const value = ::secure_getenv("BATON_STRICT");
+    return value != nullptr && std::string_view{value} == "1";
+  }();
+  return on;
 }
 
 endpoint::Result<handoff::Family> movable_family(FdRef end_point) {
@@ -76,6 +88,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   const auto position = position_of(end_point);
   if (!position) return std::unexpected{position.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
+  if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
   if (endpoint::uses(number) > 0) return fail(Fault::Busy);
   const auto cookie = os::cookie(end_point);
   if (!cookie) return fail(cookie.error());

@@ -42,6 +42,7 @@ enum class Fault {
   UpperLayer,     // kTLS or another layer above TCP; MPTCP
   Urgent,         // urgent data is pending: the position cannot be told
   Busy,           // another call is using it, or it is in a data stop
+  Watched,        // strict mode: an epoll set still watches the end point
   AlreadyMoving,  // in another move
   NoSuchMove,
   OutOfOrder,   // not the step that comes next

@@ -40,8 +40,8 @@ class IsoSocket final : public Object {
   Result<void> connect(const tsap::IsoAddress& address, const Waiting& waiting);
   /// Frees everything but the number itself, which the caller closes.
   void close();
-  /// A call came through `number`. Where that is a dup(2) of the program's and the number known so far names something else by
-  /// now, this one takes its place. False: both are open, and `number` is only the duplicate.
+  /// A call came through `number`. Where that is a dup(2) of the program's and the number known so far names something
+  /// else by now, this one takes its place. False: both are open, and `number` is only the duplicate.
   bool adopt(int number);
 
   [[nodiscard]] Result<tsap::IsoAddress> local_address();

@@ -12,6 +12,13 @@ namespace baton::endpoint {
 Link::Link(transport::Connection machine, int number, std::uint64_t cookie)
     : cookie_{cookie}, generation_{generation()}, number_{number}, machine_{std::move(machine)} {
   statistics().links.fetch_add(1, std::memory_order_relaxed);
+  // Until we have said that we take an end point, nobody may send us one: the sender gets EPERM where the kernel can.
+  refusing_descriptors_ = os::refuse_descriptors(FdRef{number});
+}
+
+void Link::expect_descriptors() {
+  if (refusing_descriptors_) os::accept_descriptors(descriptor());
+  refusing_descriptors_ = false;
 }
 
 Link::~Link() { statistics().links.fetch_sub(1, std::memory_order_relaxed); }

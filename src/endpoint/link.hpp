@@ -185,6 +185,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // link.cpp
   [[nodiscard]] FdRef descriptor() const noexcept;
+  void expect_descriptors();
   void end_moves() noexcept;
   void watch_outcomes();
 
@@ -252,7 +253,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
-  bool writing_ = false;     // a call is in the middle of a TSDU: no other may come between (RFC 905 6.3.3)
+  bool refusing_descriptors_ = false;
+  bool writing_ = false;  // a call is in the middle of a TSDU: no other may come between (RFC 905 6.3.3)
   std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
   bool owing_ = false;
 

@@ -109,6 +109,7 @@ Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, 
     move->placeholder = HiddenFd{std::move(*placeholder)};
   }
   if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  if (accept) expect_descriptors();
   std::array<std::byte, handoff::small_frame> room;
   const handoff::Answer answer{accept ? std::int16_t{1} : bind_ok, move->number, machine_.local_reference()};
   if (auto sent = send_frame(lock, handoff::encode(room, move->id, answer), waiting); !sent) return sent;
@@ -371,6 +372,7 @@ Result<void> Link::top_up_credit(Lock& lock, const Waiting& waiting) {
   if (more == 0) return placeholders_.empty() && arrived_.empty() ? fail(os::Errno{EMFILE}) : Result<void>{};
   std::array<std::byte, handoff::small_frame> room;
   if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  expect_descriptors();
   reply(handoff::encode(room, handoff::Credit{more}));
   return {};
 }

@@ -63,9 +63,13 @@ std::expected<Body, FrameError> read_hello(const Fields& fields) noexcept {
   hello.highest_version = versions.u8();
   if (!versions.ok() || hello.lowest_version == 0 || hello.lowest_version > hello.highest_version)
     return std::unexpected{FrameError::Field};
+  bool whole = true;
   const auto number = [&](Tag tag, std::uint32_t absent) {
     if (!fields[tag]) return absent;
-    return ByteReader{*fields[tag]}.u32();
+    ByteReader reader{*fields[tag]};
+    const std::uint32_t value = reader.u32();
+    whole = whole && reader.ok();
+    return value;
   };
   hello.features = number(Tag::Features, 0);
   hello.credit = number(Tag::Credit, 0);
@@ -74,7 +78,9 @@ std::expected<Body, FrameError> read_hello(const Fields& fields) noexcept {
     ByteReader process{*fields[Tag::Process]};
     hello.process = process.u32();
     hello.user = process.u32();
+    whole = whole && process.ok();
   }
+  if (!whole) return std::unexpected{FrameError::Field};
   return hello;
 }
 

@@ -125,7 +125,9 @@ TEST(DecodeHello, IsUnderstoodInEveryVersionButZero) {
     const auto octets = Builder{hello_type, 0, 0, version}.field(versions_tag, versions).octets();
     const auto frame = decode(octets);
     ASSERT_EQ(frame.has_value(), version != 0) << version;
-    if (frame) EXPECT_EQ(frame->version, version);
+    if (frame) {
+      EXPECT_EQ(frame->version, version);
+    }
   }
 }
 
@@ -200,7 +202,9 @@ TEST(DecodeAnswer, KnowsNothingButAcceptedAndNegativeReasons) {
     Builder::append(field, value, 2);
     const auto frame = decode(Builder{answer_type}.field(answer_tag, field + filled(8)).octets());
     ASSERT_EQ(frame.has_value(), value == 1 || value < 0) << value;
-    if (frame) ASSERT_EQ(std::get<Answer>(frame->body).bind_ok, value);
+    if (frame) {
+      ASSERT_EQ(std::get<Answer>(frame->body).bind_ok, value);
+    }
   }
 }
 
@@ -312,7 +316,9 @@ TEST(DecodeRecords, HoldsOneTo252) {
       const Octets octets = Builder{given.type, 1, given.flags}.field(given.tag, records).octets();
       const auto frame = decode(octets);
       ASSERT_EQ(frame.has_value(), count >= 1 && count <= 252) << count;
-      if (frame) EXPECT_EQ(items_in(*frame), count);
+      if (frame) {
+        EXPECT_EQ(items_in(*frame), count);
+      }
     }
 }
 
@@ -327,8 +333,12 @@ TEST(DecodeRecords, MayBeLongerThanOursButNotShorter) {
       ASSERT_EQ(frame.has_value(), size >= given.size) << size;
       if (!frame) continue;
       ASSERT_EQ(items_in(*frame), 2U);
-      if (given.type == call_type) EXPECT_EQ(std::get<Call>(frame->body).items[1].descriptor, 12);
-      if (given.type == taken_type) EXPECT_EQ(std::get<Taken>(frame->body).items[1].server_descriptor, 7);
+      if (given.type == call_type) {
+        EXPECT_EQ(std::get<Call>(frame->body).items[1].descriptor, 12);
+      }
+      if (given.type == taken_type) {
+        EXPECT_EQ(std::get<Taken>(frame->body).items[1].server_descriptor, 7);
+      }
     }
 }
 

@@ -2,10 +2,10 @@
 // baton: handoff/listener_machine.hpp: the listener's half of one move.
 //
 // Sans-I/O: events in, the one thing to do next out. The caller owns the descriptor and does what it is told.
-// Invariant: L owns the end point in every state but Moved and Abandoned. From Stopped on no new call of L reaches the
-// stream. Failure:   every end but Moved, Abandoned leaves the end point with L; once S may have held it (after the
-// call), only
-//            after L has found the stream untouched.
+// Invariant: L owns the end point in every state but Moved and Abandoned.
+//            From Stopped on no new call of L reaches the stream.
+// Failure:   every end but Moved, Abandoned leaves the end point with L; once S may have held it (after the call),
+//            only after L has found the stream untouched.
 // Threads:   distinct objects are independent; one object, one thread at a time.
 //
 //   (offer)            answer accepted            called

@@ -4,16 +4,15 @@
 // Sans-I/O: events in, the one thing to do next out.
 // Invariant: S owns the end point in Taken only. In Called it holds a descriptor that it neither reads nor writes.
 // Commit:    CALL commits for L's death: a dead L cannot take the end point back, so S takes it, also behind a CANCEL
-// that S
-//            has not answered. While L lives, what S does first wins: TAKEN or CANCELLED.
+//            that S has not answered. While L lives, what S does first wins: TAKEN or CANCELLED.
 // Threads:   distinct objects are independent; one object, one thread at a time.
 //
 //   (OFFER read)        accept: SendAnswer          CALL                take: SendTaken
 //      Offered ----------------------> Accepted ----------> Called -------------------> Taken
 //         | refuse: SendAnswer            |                   | fail: SendTaken (not taken)
 //         +--------------> Refused <------|-------------------+
-//         | CANCEL: SendCancelled         | CANCEL            | CANCEL while L lives: SendCancelled, drop the
-//         descriptor
+//         | CANCEL: SendCancelled         | CANCEL            | CANCEL while L lives: SendCancelled,
+//         |                               |                   |                       drop the descriptor
 //         +--------------> Cancelled <----+-------------------+
 //         | link ended                    | link ended
 //         +--------------> Ended <--------+                     (Called: the link's end changes nothing)

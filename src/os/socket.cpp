@@ -181,4 +181,8 @@ bool refuse_descriptors(FdRef socket) noexcept {
   return kernel_features().descriptor_refusal && set_option(socket, so_passrights, 0).has_value();
 }
 
+void accept_descriptors(FdRef socket) noexcept {
+  if (kernel_features().descriptor_refusal) (void)set_option(socket, so_passrights, 1);
+}
+
 }  // namespace baton::os

@@ -118,5 +118,7 @@ Result<void> replace(FdRef source, int number, bool close_on_exec) noexcept;
 Result<void> enable_sender_identity(FdRef socket) noexcept;
 /// From now on the sender of descriptors to this socket gets EPERM. False: the kernel cannot; they still arrive.
 [[nodiscard]] bool refuse_descriptors(FdRef socket) noexcept;
+/// Descriptors arrive again.
+void accept_descriptors(FdRef socket) noexcept;
 
 }  // namespace baton::os

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// The whole program, in this process: words in, text and exit status out.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli/trace_for_tests.hpp"
+#include "cli/verbs.hpp"
+#include "os/event.hpp"
+#include "os/process.hpp"
+#include "os/status_socket.hpp"
+
+namespace baton::cli {
+namespace {
+
+using test::TraceText;
+
+class Program : public ::testing::Test {
+ protected:
+  Program() {
+    std::string name = std::filesystem::temp_directory_path() / "baton-cli-XXXXXX";
+    folder_ = mkdtemp(name.data());
+    for (const char* each : {"XDG_RUNTIME_DIR", "BATON_RUNTIME_DIR"}) unsetenv(each);
+    setenv("BATON_RUNTIME_DIR", (folder_ / "run").c_str(), 1);
+  }
+  ~Program() override {
+    unsetenv("BATON_RUNTIME_DIR");
+    std::filesystem::remove_all(folder_);
+  }
+
+  int run(const std::vector<std::string>& words) {
+    std::vector<const char*> pointers;
+    for (const std::string& word : words) pointers.push_back(word.c_str());
+    std::ostringstream out;
+    std::ostringstream err;
+    const ExitStatus status = cli::run(static_cast<int>(pointers.size()), pointers.data(), out, err);
+    out_ = out.str();
+    err_ = err.str();
+    return static_cast<int>(status);
+  }
+  [[nodiscard]] std::string path(const char* name) const { return folder_ / name; }
+  std::string write(const char* name, const std::string& text) const {
+    std::ofstream{path(name)} << text;
+    return path(name);
+  }
+  /// What a process leaves that was killed: a socket's name that nobody answers under.
+  void leave_behind(const char* name) const {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path(name).copy(address.sun_path, sizeof address.sun_path - 1);
+    const UniqueFd socket{adopt, ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  [[nodiscard]] bool says(const std::string& part) const { return err_.find(part) != std::string::npos; }
+
+  std::filesystem::path folder_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(Program, HelpAndVersionAreNoFailures) {
+  EXPECT_EQ(run({"--version"}), 0);
+  EXPECT_TRUE(out_.starts_with("baton 0."));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--help"}, {"trace", "--help"}, {"status", "--help"}}) {
+    EXPECT_EQ(run(words), 0);
+    EXPECT_NE(out_.find("Usage"), std::string::npos);
+  }
+}
+
+TEST_F(Program, WrongWordsAreAUsageError) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                {"juggle"},
+                                                {"trace"},
+                                                {"trace", "f", "--move", "xyz"},
+                                                {"trace", "f", "--move", "0"},
+                                                {"trace", "f", "--move", "11112222333344445"},
+                                                {"trace", "f", "--since", "-1"},
+                                                {"trace", "f", "--list", "--svg", "-"},
+                                                {"status", "0"},
+                                                {"status", "me"},
+                                                {"status", "1", "2"}}) {
+    EXPECT_EQ(run(words), 2) << ::testing::PrintToString(words);
+    EXPECT_NE(err_, "");
+    EXPECT_EQ(out_, "");
+  }
+}
+
+TEST_F(Program, TraceListsTheMoves) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").raw("rubbish\n").text());
+  EXPECT_EQ(run({"trace", file}), 0);
+  EXPECT_NE(out_.find("1 move: 1 moved."), std::string::npos);
+  EXPECT_TRUE(says("1 of 13 lines are no lines of a trace"));
+}
+
+TEST_F(Program, TraceShowsOneMoveStepByStep) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").text());
+  EXPECT_EQ(run({"trace", file, "--move", "0x1F"}), 0);
+  EXPECT_NE(out_.find("S 22     sends TAKEN"), std::string::npos);
+}
+
+TEST_F(Program, TraceDrawsTheLastCompleteMove) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").moved(500, "20").stopped(900, "21").text());
+  EXPECT_EQ(run({"trace", file, "--svg", "-"}), 0);
+  EXPECT_NE(out_.find("<title>move 20:"), std::string::npos);
+  const std::string drawn = out_;
+  EXPECT_EQ(run({"trace", file, "--move", "20", "--svg", path("out.svg")}), 0);
+  EXPECT_EQ(out_, "");
+  std::ostringstream written;
+  written << std::ifstream{path("out.svg")}.rdbuf();
+  EXPECT_EQ(written.str(), drawn);
+}
+
+TEST_F(Program, AnUnknownMoveIsAnsweredWithThoseNearIt) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").moved(500, "20").text());
+  EXPECT_EQ(run({"trace", file, "--move", "21"}), 1);
+  EXPECT_TRUE(says("names no move 21. Near it: 20, 1f."));
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(Program, TraceSaysWhyThereIsNothingToShow) {
+  EXPECT_EQ(run({"trace", path("none")}), 1);
+  EXPECT_TRUE(says("No such file"));
+  EXPECT_EQ(run({"trace", folder_}), 1);
+  EXPECT_TRUE(says("Is a directory"));
+  EXPECT_EQ(run({"trace", write("empty", "")}), 1);
+  EXPECT_TRUE(says("is empty"));
+  EXPECT_EQ(run({"trace", write("rubbish", "rubbish\n")}), 1);
+  EXPECT_TRUE(says("1 of 1 line is no line of a trace"));
+  const std::string open = write("open", TraceText{}.stopped(0, "1").text());
+  EXPECT_EQ(run({"trace", open, "--svg", "-"}), 1);
+  EXPECT_TRUE(says("no move that is complete"));
+  EXPECT_EQ(run({"trace", open, "--since", "900000"}), 1);
+  EXPECT_TRUE(says("none of the 1 moves"));
+}
+
+TEST_F(Program, ADrawingThatCannotBeWrittenIsAFailure) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").text());
+  EXPECT_EQ(run({"trace", file, "--svg", path("no/such/folder.svg")}), 1);
+  EXPECT_TRUE(says("cannot be written: No such file"));
+  EXPECT_EQ(run({"trace", file, "--svg", "/dev/full"}), 1);
+  EXPECT_TRUE(says("/dev/full cannot be written"));
+}
+
+TEST_F(Program, StatusSaysHowToSwitchItOnWhereNobodyAnswers) {
+  EXPECT_EQ(run({"status"}), 1);
+  EXPECT_TRUE(says("BATON_STATUS=1"));
+  EXPECT_EQ(run({"status", "4000000"}), 1);
+  EXPECT_TRUE(says("process 4000000 does not answer"));
+}
+
+/// Answers on this process's status socket until it goes.
+class Answering {
+ public:
+  explicit Answering(std::string document) : document_{std::move(document)} {
+    auto stop = os::event_descriptor();
+    if (!stop || !socket_.open()) std::abort();
+    stop_ = std::move(*stop);
+    thread_ = std::thread{[this] {
+      pollfd entries[] = {{.fd = socket_.descriptor().get(), .events = POLLIN, .revents = 0},
+                          {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+      while (::poll(entries, 2, -1) > 0 && entries[1].revents == 0)
+        os::StatusSocket::answer(socket_.descriptor(), document_);
+    }};
+  }
+  Answering(const Answering&) = delete;
+  Answering& operator=(const Answering&) = delete;
+  ~Answering() {
+    os::signal_event(stop_.ref());
+    thread_.join();
+  }
+
+ private:
+  std::string document_;
+  os::StatusSocket socket_;
+  UniqueFd stop_;
+  std::thread thread_;
+};
+
+TEST_F(Program, StatusShowsWhoAnswersAndLeavesOutTheDead) {
+  const std::string own = std::to_string(os::process_id());
+  const Answering answering{R"({"pid":1,"moved":5,"taken":3})"};
+  leave_behind("run/status/3999999");
+  EXPECT_EQ(run({"status"}), 0);
+  EXPECT_NE(out_.find(own + "      5      3"), std::string::npos);
+  EXPECT_EQ(out_.find("3999999"), std::string::npos);
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(run({"status", "3999999"}), 1);
+  EXPECT_TRUE(says("process 3999999 has ended"));
+  EXPECT_EQ(run({"status", own, "--json"}), 0);
+  EXPECT_EQ(out_, "[\n{\"moved\":5,\"pid\":" + own + ",\"taken\":3}\n]\n");
+}
+
+TEST_F(Program, AnAnswerThatIsNoStatusIsTold) {
+  const Answering answering{"nonsense"};
+  EXPECT_EQ(run({"status"}), 1);
+  EXPECT_TRUE(says("answers nothing that is a status"));
+}
+
+}  // namespace
+}  // namespace baton::cli
