@@ -62,7 +62,7 @@ int name_of_side(int s, void* name, socklen_t* length, Side side) {
     return give_address(local ? (*socket)->local_address() : (*socket)->peer_address(), name, length);
   // Behind a parked number there still are the names of the connection.
   if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target);
-      given != nullptr && (*given)->parked_cookie != 0) {
+      given != nullptr && (*given)->stands_in(s)) {
     const handoff::Description& description = (*given)->description;
     return give_address(local ? description.local : description.peer, description.family, name, length);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Reading and writing: soc_read, soc_recv, soc_write, soc_send and their relatives.
+#include <optional>
 #include <span>
 
 #include "baton/soc.h"
@@ -21,27 +22,27 @@ namespace {
 template <class OnLink, class OnKernel>
 ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) {
   for (;;) {
+    // Counted before the number is looked up: a data stop that begins now sees the count, or we see the stop.
+    std::optional<endpoint::UseGuard> guard{std::in_place, s};
     const Target target = resolve(s);
+    if (std::holds_alternative<Plain>(target)) return through(on_kernel());
+    if (std::holds_alternative<Inherited>(target)) {
+      // The parent's end point may be used by whoever has it; the parent's link may not.
+      if (endpoint::find(s).object->kind() != endpoint::Object::Kind::Socket) return through(on_kernel());
+      return report(Fault::OtherProcess);
+    }
+    guard.reset();
     if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
       const auto link = (*socket)->link();
       if (!link) return report(link.error());
       return on_link(**link);
     }
-    if (std::holds_alternative<Inherited>(target)) {
-      // The parent's end point may be used by whoever has it; the parent's link may not.
-      if (endpoint::find(s).object->kind() == endpoint::Object::Kind::Socket) return report(Fault::OtherProcess);
-    }
     if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target))
       return report(use == Use::Read && waiting_of(s, flags).nonblocking ? Fault::WouldBlock : Fault::NotConfirmed);
-    if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target))
-      if (auto back = await_give_back(**given, use, waiting_of(s, flags)); !back) return report(back.error());
-    // Counted before the number is looked up once more: a data stop that begins now sees the count, or we see the stop.
-    const endpoint::UseGuard guard{s};
-    const Target again = resolve(s);
-    if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&again);
-        given != nullptr && (*given)->stands_in(s))
-      continue;
-    return through(on_kernel());
+    const auto& given = std::get<std::shared_ptr<endpoint::GivenMove>>(target);
+    if (auto back = await_give_back(*given, use, waiting_of(s, flags)); !back) return report(back.error());
+    guard.emplace(s);
+    if (!given->stands_in(s)) return through(on_kernel());
   }
 }
 

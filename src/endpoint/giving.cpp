@@ -322,10 +322,15 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   }
   endpoint::erase(move->real_cookie);
   given_.erase(move->id);
-  if (move->express)
-    outcomes_.push_back(move);
-  else if (!move->number_gone)
-    finished_[move->number] = move;
+  // Kept for the program to ask; a link that it has closed it cannot ask any more.
+  if (number_ >= 0) {
+    if (move->express)
+      outcomes_.push_back(move);
+    else if (!move->number_gone)
+      finished_[move->number] = move;
+  } else if (move->express) {
+    move->real.reset();
+  }
   gate_.open();
 }
 

@@ -21,7 +21,11 @@ void Link::expect_descriptors() {
   refusing_descriptors_ = false;
 }
 
-Link::~Link() { statistics().links.fetch_sub(1, std::memory_order_relaxed); }
+Link::~Link() { count_out(); }
+
+void Link::count_out() noexcept {
+  if (std::exchange(counted_, false)) statistics().links.fetch_sub(1, std::memory_order_relaxed);
+}
 
 FdRef Link::descriptor() const noexcept { return own_.valid() ? own_.ref() : FdRef{number_}; }
 
@@ -82,8 +86,12 @@ void Link::close(Bytes disconnect_data) {
     flush_outbox();
   inbox_.clear();
   placeholders_.clear();
+  // Moves hold their link: what is over is not held by it in turn.
+  finished_.clear();
+  outcomes_.clear();
   if (in_doubt_ > 0) watch_outcomes();
   number_ = -1;
+  count_out();
   gate_.open();
 }
 
@@ -122,6 +130,9 @@ void Link::number_lost() {
   arrived_.clear();
   placeholders_.clear();
   inbox_.clear();
+  finished_.clear();
+  outcomes_.clear();
+  count_out();
   gate_.open();
 }
 

@@ -186,6 +186,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // link.cpp
   [[nodiscard]] FdRef descriptor() const noexcept;
   void expect_descriptors();
+  void count_out() noexcept;
   void end_moves() noexcept;
   void watch_outcomes();
 
@@ -245,6 +246,7 @@ class Link : public std::enable_shared_from_this<Link> {
   HiddenFd own_;  // a duplicate, while the outcome reader needs one
   transport::Connection machine_;
   Gate gate_;
+  bool counted_ = true;          // in statistics().links
   bool ended_ = false;           // read to its end
   bool broken_ = false;          // the peer broke the protocol: nothing is read any more
   bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read

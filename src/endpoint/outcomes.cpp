@@ -80,7 +80,8 @@ void Link::send_cancel(handoff::MoveId id) {
 
 void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
   move->number_gone = true;
-  finished_.erase(move->number);
+  if (const auto done = finished_.find(move->number); done != finished_.end() && done->second == move)
+    finished_.erase(done);
   if (move->machine.in_doubt()) {
     // The outcome may be in the link already; else someone has to listen for it, for the program may never come back.
     pump_all(lock);
