@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Reading and writing: soc_read, soc_recv, soc_write, soc_send and their relatives.
-#include <optional>
 #include <span>
 
 #include "baton/soc.h"
@@ -22,16 +21,18 @@ namespace {
 template <class OnLink, class OnKernel>
 ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) {
   for (;;) {
-    // Counted before the number is looked up: a data stop that begins now sees the count, or we see the stop.
-    std::optional<endpoint::UseGuard> guard{std::in_place, s};
-    const Target target = resolve(s);
-    if (std::holds_alternative<Plain>(target)) return through(on_kernel());
-    if (std::holds_alternative<Inherited>(target)) {
-      // The parent's end point may be used by whoever has it; the parent's link may not.
-      if (endpoint::find(s).object->kind() != endpoint::Object::Kind::Socket) return through(on_kernel());
-      return report(Fault::OtherProcess);
+    Target target = Plain{};
+    {
+      // Counted before the number is looked up: a data stop that begins now sees the count, or we see the stop.
+      const endpoint::UseGuard guard{s};
+      target = resolve(s);
+      if (std::holds_alternative<Plain>(target)) return through(on_kernel());
+      if (std::holds_alternative<Inherited>(target)) {
+        // The parent's end point may be used by whoever has it; the parent's link may not.
+        if (endpoint::find(s).object->kind() != endpoint::Object::Kind::Socket) return through(on_kernel());
+        return report(Fault::OtherProcess);
+      }
     }
-    guard.reset();
     if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
       const auto link = (*socket)->link();
       if (!link) return report(link.error());
@@ -41,7 +42,7 @@ ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) 
       return report(use == Use::Read && waiting_of(s, flags).nonblocking ? Fault::WouldBlock : Fault::NotConfirmed);
     const auto& given = std::get<std::shared_ptr<endpoint::GivenMove>>(target);
     if (auto back = await_give_back(*given, use, waiting_of(s, flags)); !back) return report(back.error());
-    guard.emplace(s);
+    const endpoint::UseGuard guard{s};
     if (!given->stands_in(s)) return through(on_kernel());
   }
 }
