@@ -164,6 +164,7 @@ int soc_close(int s) {
     const auto lock = (*given)->link->lock();
     (*given)->link->give_up_number(lock, *given);
   } else if (const auto* awaited = std::get_if<std::shared_ptr<endpoint::AwaitedMove>>(&target)) {
+    if ((*awaited)->number != s) return through(plain::close(s));
     const auto lock = (*awaited)->link->lock();
     (*awaited)->link->decline(lock, *awaited);
   }

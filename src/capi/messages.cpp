@@ -15,6 +15,11 @@ struct Front {
   std::uint32_t words[3];
 };
 
+/// The third word of a cmsghdr is its level, of which none has such a number.
+bool is_redirect_type(const Front& front) {
+  return front.words[2] >= TPOPT_REDI_DATA && front.words[2] <= TPOPT_REDI_CALL;
+}
+
 bool is_connection_data(const Front& front) { return front.words[1] == 0 && front.words[2] == SOL_TRANSPORT; }
 
 /// The data behind a cmsghdr, or nothing where its length is off.
@@ -100,7 +105,7 @@ std::optional<Front> front_of(const msghdr& message) {
 /// A redirect header given to a number that is no AF_ISO socket is a mistake worth naming.
 bool looks_like_redirect(const std::optional<Front>& front) {
   return front && front->words[0] == sizeof(cmsg_redhdr) && front->words[1] == SOL_TRANSPORT &&
-         front->words[2] >= TPOPT_REDI_DATA && front->words[2] <= TPOPT_REDI_CALL;
+         is_redirect_type(*front);
 }
 
 std::optional<ssize_t> refuse_elsewhere(int s, const msghdr& message) {
@@ -147,7 +152,8 @@ std::optional<ssize_t> receive_control(int s, msghdr& message, int flags) {
   if (auto* header = redirect_header(message.msg_control, length_of(message), TPOPT_REDI_BDOK))
     return receive_answer(s, *header, flags);
   const auto front = front_of(message);
-  if (!front || front->words[1] == SOL_TRANSPORT || message.msg_controllen < sizeof(cmsghdr))
+  if (!front || is_redirect_type(*front) || front->words[1] == SOL_TRANSPORT ||
+      message.msg_controllen < sizeof(cmsghdr))
     return report(Fault::Header);
   return receive_connection_data(*socket, message);
 }

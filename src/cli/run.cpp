@@ -15,7 +15,7 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
   try {
     CLI::App app{"baton moves live connections between processes. This command looks at moves and processes.", "baton"};
     app.set_version_flag("--version", "baton " BATON_VERSION);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);  // not 1: a word that is no verb is to be named in the sentence
     app.footer(
         "baton VERB --help tells of one verb; baton(1) of all.\nExit status: 0 done, 1 not found or failed, 2 usage.");
     add_trace(app, action);
@@ -28,6 +28,10 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
     } catch (const CLI::ParseError& problem) {
       // Also how CLI11 ends after --help and --version.
       return app.exit(problem, out, err) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
+    }
+    if (!action) {
+      err << app.help();
+      return ExitStatus::Usage;
     }
     const ExitStatus status = action(out, err);
     if (out.flush()) return status;

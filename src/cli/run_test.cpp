@@ -142,6 +142,13 @@ TEST_F(Program, TraceSaysWhyThereIsNothingToShow) {
   EXPECT_TRUE(says("none of the 1 moves"));
 }
 
+TEST_F(Program, AnythingThatIsReadOnceOnlyNeedsTheMovesName) {
+  EXPECT_EQ(run({"trace", "/dev/null", "--svg", "-"}), 1);
+  EXPECT_TRUE(says("name the move with --move"));
+  EXPECT_EQ(run({"trace", "/dev/null"}), 1);
+  EXPECT_TRUE(says("is empty"));
+}
+
 TEST_F(Program, ADrawingThatCannotBeWrittenIsAFailure) {
   const std::string file = write("trace", TraceText{}.moved(0, "1f").text());
   EXPECT_EQ(run({"trace", file, "--svg", path("no/such/folder.svg")}), 1);

@@ -193,7 +193,9 @@ std::string svg_of(const Sequence& sequence) {
   const std::size_t rows = std::max<std::size_t>(sequence.rows.size(), 1);
   const int bottom = row_y(rows - 1) + 24;
   const int height = bottom + 56;
-  const std::string title = shortened(sequence.title(), longest_title);
+  std::string title = shortened(sequence.title(), longest_title);
+  for (std::size_t at = title.find(" us"); at != std::string::npos; at = title.find(" us", at + 1))
+    title.replace(at, 3, " \u00b5s");
   const auto process = [](std::int64_t pid) { return pid == 0 ? "wrote no trace" : "pid " + std::to_string(pid); };
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"" + attribute("width", number(width)) +
                     attribute("height", number(height)) +

@@ -146,7 +146,7 @@ TEST(Diagram, EveryArrowDotAndTheDataStopAreDrawn) {
   EXPECT_EQ(count(svg, "<circle"), sequence.rows.size());
   EXPECT_EQ(count(svg, "<polygon"), 4U);
   EXPECT_EQ(count(svg, "class=\"stop\""), 1U);
-  EXPECT_EQ(count(svg, "61.2 \u00b5s"), 1U);
+  EXPECT_EQ(count(svg, ">61.2 \u00b5s<"), 1U);
   EXPECT_EQ(count(svg, "served by S"), 1U);
   EXPECT_EQ(count(svg, "<script"), 0U);
   EXPECT_EQ(count(svg, "<g"), count(svg, "</g>"));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iomanip>
+#include <ostream>
 #include <utility>
 
 #include "cli/units.hpp"
@@ -33,7 +35,7 @@ void Move::add(const TraceEvent& event) {
   if (begins_move(event)) offered = event.time;
   if (event.step == Step::DataStop || event.step == Step::CallExpress) stopped = event.time;
   if (event.step == Step::Taken) taken = event.time;
-  if (event.step == Step::DataStopLifted) lifted = event.time;
+  if (event.step == Step::DataStopLifted || event.step == Step::TouchedReset) lifted = event.time;
   if (event.step == Step::Received && event.detail == "CANCELLED") seen |= bit_of(Step::Cancelled);
   if (event.step == Step::NotTaken || (event.step == Step::Outcome && event.detail != "taken")) {
     seen |= bit_of(Step::NotTaken);
@@ -108,40 +110,41 @@ std::vector<std::uint64_t> MoveTable::near(std::uint64_t id, std::size_t count) 
   return ids;
 }
 
-std::string list_of(const MoveTable& table, Instant since, Instant until) {
-  Table text;
-  text.column("move", Align::Left);
-  text.column("L pid", Align::Right);
-  text.column("S pid", Align::Right);
-  text.column("begins at", Align::Right);
-  text.column("duration", Align::Right);
-  text.column("data stop", Align::Right);
-  text.column("outcome", Align::Left);
+std::uint64_t write_list(std::ostream& out, const MoveTable& table, Instant since, Instant until) {
+  const auto line = [&out](const std::array<std::string, 7>& cells) {
+    // Fixed widths: the lines go out one by one, however many they are.
+    out << std::left << std::setw(16) << cells[0] << std::right;
+    constexpr std::array<int, 5> widths{9, 9, 11, 11, 11};
+    for (std::size_t i = 0; i < widths.size(); ++i) out << std::setw(widths[i]) << cells[i + 1];
+    out << "  " << cells[6] << '\n';
+  };
   const auto process = [](std::int64_t pid) { return pid == 0 ? std::string{"-"} : std::to_string(pid); };
   std::array<std::uint64_t, 8> sums{};
   std::uint64_t shown = 0;
-  std::optional<Instant> begin;
+  Instant begin{};
   for (const Move& move : table.moves()) {
     if (move.first < since || move.first > until) continue;
-    if (!begin) begin = move.first;
-    ++shown;
+    if (shown++ == 0) {
+      begin = move.first;
+      line({"move", "L pid", "S pid", "begins at", "duration", "data stop", "outcome"});
+    }
     ++sums[static_cast<std::size_t>(move.ending())];
-    text.row({hex(move.id), process(move.listener), process(move.server), readable(move.first - *begin),
-              readable(move.duration()), readable(move.pause()),
-              move.outcome() + (move.has(Step::CallExpress) ? " (express)" : "")});
+    line({hex(move.id), process(move.listener), process(move.server), readable(move.first - begin),
+          readable(move.duration()), readable(move.pause()),
+          move.outcome() + (move.has(Step::CallExpress) ? " (express)" : "")});
   }
-  if (shown == 0) return {};
+  if (shown == 0) return 0;
   const auto sum = [&sums](Ending ending) { return sums[static_cast<std::size_t>(ending)]; };
-  std::string last = std::to_string(shown) + (shown == 1 ? " move: " : " moves: ") +
-                     std::to_string(sum(Ending::Moved) + sum(Ending::MovedUnseen)) + " moved";
+  out << shown << (shown == 1 ? " move: " : " moves: ") << sum(Ending::Moved) + sum(Ending::MovedUnseen) << " moved";
   for (const auto& [ending, name] : std::array<std::pair<Ending, const char*>, 6>{{{Ending::Refused, "refused"},
                                                                                    {Ending::GivenBack, "given back"},
                                                                                    {Ending::Cancelled, "cancelled"},
                                                                                    {Ending::Touched, "touched"},
                                                                                    {Ending::Abandoned, "abandoned"},
                                                                                    {Ending::Open, "without outcome"}}})
-    if (sum(ending) > 0) last += ", " + std::to_string(sum(ending)) + " " + name;
-  return text.text() + last + ".\n";
+    if (sum(ending) > 0) out << ", " << sum(ending) << ' ' << name;
+  out << ".\n";
+  return shown;
 }
 
 }  // namespace baton::cli

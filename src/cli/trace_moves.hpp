@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -39,7 +41,7 @@ struct Move {
   std::optional<Instant> offered;
   std::optional<Instant> stopped;  // the data stop begins; for an express move at CALL
   std::optional<Instant> taken;
-  std::optional<Instant> lifted;  // the data stop ends, the end point is L's again
+  std::optional<Instant> lifted;  // the data stop ends without TAKEN: lifted, or the connection reset
   std::uint32_t seen = 0;         // a bit for each Step
   std::string why;                // why S has not taken
 
@@ -50,7 +52,7 @@ struct Move {
   [[nodiscard]] Ending ending() const noexcept;
   /// "moved", "given back: no descriptor", "in doubt" ...
   [[nodiscard]] std::string outcome() const;
-  /// OFFER -> TAKEN.
+  /// OFFER, or the CALL of an express move, -> TAKEN.
   [[nodiscard]] std::optional<Duration> duration() const noexcept;
   /// What the client had to wait: data stop -> TAKEN, or -> lifted.
   [[nodiscard]] std::optional<Duration> pause() const noexcept;
@@ -61,18 +63,19 @@ class MoveTable {
   void add(const TraceEvent& event);
 
   /// In the order in which the trace first names them.
-  [[nodiscard]] const std::vector<Move>& moves() const noexcept { return moves_; }
+  [[nodiscard]] const std::deque<Move>& moves() const noexcept { return moves_; }
   /// The last one with that id, or nullptr.
   [[nodiscard]] const Move* find(std::uint64_t id) const;
   /// At most `count` ids, those with the smallest difference first.
   [[nodiscard]] std::vector<std::uint64_t> near(std::uint64_t id, std::size_t count) const;
 
  private:
-  std::vector<Move> moves_;
+  std::deque<Move> moves_;
   std::unordered_map<std::uint64_t, std::size_t> last_;  // id -> place in moves_
 };
 
-/// One line for each move that begins in [since, until], and one with the sums. Empty: there is none.
-[[nodiscard]] std::string list_of(const MoveTable& table, Instant since, Instant until);
+/// Writes one line for each move that begins in [since, until], and one with the sums. Returns how many there are;
+/// nothing is written where there is none.
+std::uint64_t write_list(std::ostream& out, const MoveTable& table, Instant since, Instant until);
 
 }  // namespace baton::cli

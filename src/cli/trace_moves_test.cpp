@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+#include <vector>
+
 #include "cli/trace_for_tests.hpp"
 
 namespace baton::cli {
@@ -92,12 +96,18 @@ TEST(Moves, TheNearestIdsComeFirst) {
   EXPECT_EQ(table.find(0x13), nullptr);
 }
 
+std::string list_of(const MoveTable& table, Instant since, Instant until) {
+  std::ostringstream out;
+  write_list(out, table, since, until);
+  return out.str();
+}
+
 TEST(ListOfMoves, OneLineForEachAndTheSums) {
   const MoveTable table = TraceText{}.moved(1000, "1f").listener(3000, "20", "CALL express").table();
   EXPECT_EQ(list_of(table, Instant{}, never),
-            "move  L pid  S pid  begins at  duration  data stop  outcome\n"
-            "1f       11     22     0.0 us  121.2 us    61.2 us  moved\n"
-            "20       11      -     2.0 ms         -          -  in doubt (express)\n"
+            "move                L pid    S pid  begins at   duration  data stop  outcome\n"
+            "1f                     11       22     0.0 us   121.2 us    61.2 us  moved\n"
+            "20                     11        -     2.0 ms          -          -  in doubt (express)\n"
             "2 moves: 1 moved, 1 without outcome.\n");
 }
 

@@ -175,7 +175,8 @@ void end_at_taken(Sequence& sequence) {
 
 std::string Sequence::title() const {
   std::string title = "move " + hex(move.id) + ": " + move.outcome();
-  if (const auto duration = move.duration()) title += ", " + readable(*duration) + " from offer to taken";
+  if (const auto duration = move.duration())
+    title += ", " + readable(*duration) + (move.has(Step::CallExpress) ? " from call" : " from offer") + " to taken";
   if (const auto pause = move.pause()) title += ", data stop " + readable(*pause);
   return title;
 }
@@ -247,7 +248,8 @@ Sequence EventsOfMove::sequence() const {
       row.note = note_of(event);
     }
     if (event.step == Step::DataStop || event.step == Step::CallExpress) result.stop = place;
-    if (event.step == Step::Taken || (event.step == Step::DataStopLifted && !result.move.taken)) result.go = place;
+    const bool lifts = event.step == Step::DataStopLifted || event.step == Step::TouchedReset;
+    if (event.step == Step::Taken || (lifts && !result.move.taken)) result.go = place;
     result.rows.push_back(std::move(row));
   }
   end_at_taken(result);

@@ -40,6 +40,7 @@ class TraceVerb {
       wanted = std::stoull(options_.move, nullptr, 16);
       events.emplace(*wanted);
     }
+    if (!wanted && !options_.svg.empty() && !can_be_read_again()) return ExitStatus::Failed;
     const bool read = read_file([&](const TraceEvent& event) {
       table_.add(event);
       if (events) events->add(event);
@@ -63,6 +64,15 @@ class TraceVerb {
   }
 
  private:
+  /// A pipe cannot: the second reading would wait for ever.
+  bool can_be_read_again() {
+    std::error_code ignored;
+    const auto type = std::filesystem::status(options_.file, ignored).type();
+    if (type != std::filesystem::file_type::fifo && type != std::filesystem::file_type::character) return true;
+    err_ << "baton trace: " << options_.file << " can be read once only; name the move with --move.\n";
+    return false;
+  }
+
   bool read_file(const std::function<void(const TraceEvent&)>& each) {
     errno = 0;
     std::error_code ignored;
@@ -90,9 +100,7 @@ class TraceVerb {
   }
 
   ExitStatus list() {
-    const std::string text = list_of(table_, Instant{options_.since}, Instant{options_.until});
-    out_ << text;
-    if (!text.empty()) return ExitStatus::Ok;
+    if (write_list(out_, table_, Instant{options_.since}, Instant{options_.until}) > 0) return ExitStatus::Ok;
     err_ << "baton trace: none of the " << table_.moves().size() << " moves begins between --since and --until.\n";
     return ExitStatus::Failed;
   }
@@ -152,7 +160,8 @@ void add_trace(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* const verb = app.add_subcommand("trace", "Lists the moves of a trace, or shows one of them step by step");
   verb->add_option("FILE", options->file, "What BATON_TRACE named")->required();
-  CLI::Option* const list = verb->add_flag("--list", options->list, "List the moves (so without --move and --svg)");
+  CLI::Option* const list =
+      verb->add_flag("--list", options->list, "List the moves; what is done without --move and --svg");
   verb->add_option("--move", options->move, "Show this move; with --svg alone: the last complete one")
       ->check(CLI::Validator{id_problem, "ID"})
       ->excludes(list);

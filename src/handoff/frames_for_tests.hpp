@@ -4,6 +4,7 @@
 // Builder knows the layout on its own and shares nothing with the encoder under test. Tests only.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -143,6 +144,21 @@ inline std::vector<Sample> samples() {
       {"CANCELLED", Builder{cancelled_type, move}.octets()},
       {"CREDIT", Builder{credit_type}.field(3, hex("00000007")).octets()},
   };
+}
+
+/// Where each field of a whole frame begins, and last where the frame ends.
+inline std::vector<std::size_t> field_starts(const Octets& octets) {
+  std::vector<std::size_t> starts{16};
+  while (starts.back() < octets.size()) {
+    ByteReader reader{Bytes{octets}.subspan(starts.back() + 2)};
+    starts.push_back(starts.back() + 6 + reader.u32());
+  }
+  return starts;
+}
+inline void set_payload_length(Octets& octets) {
+  Octets length;
+  Builder::append(length, octets.size() - 16, 4);
+  std::ranges::copy(length, octets.begin() + 4);
 }
 
 }  // namespace baton::handoff
