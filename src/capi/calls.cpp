@@ -249,8 +249,8 @@ int soc_select(int nfds, fd_set* readfds, fd_set* writefds, fd_set* exceptfds, s
   for (const pollfd& entry : entries) {
     // A hang-up ends reading (end of file), an error both; a moved end point also is the exception that z/OS posts.
     answer(readfds, entry, (entry.events & POLLIN) != 0, (entry.revents & (POLLIN | POLLHUP | POLLERR)) != 0);
-    answer(writefds, entry, (entry.events & POLLOUT) != 0, (entry.revents & (POLLOUT | POLLERR)) != 0);
     const bool moved = (entry.revents & POLLHUP) != 0 && !std::holds_alternative<Plain>(resolve(entry.fd));
+    answer(writefds, entry, (entry.events & POLLOUT) != 0, (entry.revents & (POLLOUT | POLLERR)) != 0 || moved);
     answer(exceptfds, entry, (entry.events & POLLPRI) != 0, (entry.revents & POLLPRI) != 0 || moved);
   }
   return count;

@@ -117,7 +117,7 @@ int soc_credit(int link, int count) {
   const auto at = resolve_link(link);
   if (!at) return report(at.error());
   auto lock = at->link->lock();
-  const auto held = at->link->announce_credit(lock, static_cast<std::size_t>(count), waiting_of(link));
+  const auto held = at->link->announce_credit(lock, static_cast<std::size_t>(count));
   return held ? static_cast<int>(*held) : report(held.error());
 }
 

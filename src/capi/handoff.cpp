@@ -186,6 +186,7 @@ int take(int s, endpoint::IsoSocket& socket, const std::shared_ptr<endpoint::Awa
   if (to_domain(move->description.family) != header.domain) return report(Fault::WrongFamily);
   const auto link = move->link;
   auto lock = link->lock();
+  move->adopt(header.fd_server);
   const auto taken = link->take(lock, move, waiting_for_move(s, socket));
   if (!taken) return report(taken.error());
   const handoff::Description& description = move->description;

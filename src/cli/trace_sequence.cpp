@@ -132,10 +132,15 @@ std::string note_of(const TraceEvent& event) {
 }
 
 /// In the order of the times; of a TAKEN that was read and acted on, the line that tells the outcome.
-std::vector<TraceEvent> in_order(std::vector<TraceEvent> events) {
-  if (std::ranges::find(events, Step::Outcome, &TraceEvent::step) != events.end())
-    std::erase_if(events, [](const TraceEvent& each) { return each.step == Step::Received && each.detail == "TAKEN"; });
-  std::ranges::stable_sort(events, {}, &TraceEvent::time);
+std::vector<TraceEvent> in_order(std::vector<TraceEvent> written) {
+  if (std::ranges::find(written, Step::Outcome, &TraceEvent::step) != written.end())
+    std::erase_if(written,
+                  [](const TraceEvent& each) { return each.step == Step::Received && each.detail == "TAKEN"; });
+  std::vector<std::pair<Instant, std::size_t>> order;  // of equal times, the line that was written first
+  for (std::size_t place = 0; place < written.size(); ++place) order.emplace_back(written[place].time, place);
+  std::ranges::sort(order);
+  std::vector<TraceEvent> events;
+  for (const auto& [time, place] : order) events.push_back(std::move(written[place]));
   // The n-th receipt of a frame is that of its n-th sending.
   for (const Frame frame : {Frame::Offer, Frame::Answer, Frame::Call, Frame::Taken, Frame::Cancel, Frame::Cancelled}) {
     const auto next = [&](std::size_t from, bool sends) {

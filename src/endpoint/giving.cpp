@@ -25,10 +25,17 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
     if (auto confirmed = confirm(lock, {}); !confirmed) return confirmed;
   if (machine_.state() != transport::State::Open)
     return fail(machine_.state() == transport::State::AwaitingConfirm ? Fault::NotConfirmed : end_failure().fault);
-  if (auto hello = say_hello(lock, waiting); !hello) return hello;
-  while (given_.size() >= handoff::max_unanswered) {
-    if (pump(lock) == Pumped::Progress) continue;
-    if (ended_ || broken_) return std::unexpected{end_failure()};
+  say_hello();
+  const auto unanswered = [this] {
+    return std::ranges::count_if(given_, [](const auto& entry) {
+      return entry.second->machine.state() == handoff::ListenerState::Offered && !entry.second->server;
+    });
+  };
+  while (static_cast<std::size_t>(unanswered()) >= handoff::max_unanswered) {
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress) continue;
+    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
   }
   std::array<std::byte, handoff::small_frame> room;
@@ -39,7 +46,10 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
   // Known before it is sent: the answer may be read by another call the moment after.
   given_[move->id] = move;
   insert_alias(move->real_cookie, move);
-  if (auto sent = send(lock, parts, {}, waiting); !sent) {
+  move->sending = true;
+  const auto sent = send(lock, parts, {}, waiting);
+  move->sending = false;
+  if (!sent) {
     given_.erase(move->id);
     endpoint::erase(move->real_cookie);
     return sent;
@@ -72,12 +82,14 @@ Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waitin
       const auto entry = given_.find(unit->move);
       if (entry == given_.end()) {  // cancelled meanwhile
         inbox_.erase(unit);
+        fetched();
         return await_answer(lock, number, waiting);
       }
       const auto move = entry->second;
       if (number >= 0 && move->number != number) continue;
       const handoff::Answer answer = unit->answer;
       inbox_.erase(unit);
+      fetched();
       move->bind_ok = answer.bind_ok;
       move->server_descriptor = answer.server_descriptor;
       move->transport_reference = answer.transport_reference;
@@ -101,12 +113,17 @@ Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waitin
         return std::unexpected{done->second->failure};
       return fail(Fault::NoSuchMove);
     }
-    if (number < 0 && given_.empty())
-      return ended_ || broken_ ? std::unexpected{end_failure()} : fail(Fault::NoSuchMove);
+    const bool any_offered = std::ranges::any_of(
+        given_, [](const auto& entry) { return entry.second->machine.state() == handoff::ListenerState::Offered; });
+    if (number < 0 && !any_offered)
+      return ended_ || broken_ ? std::unexpected{end_failure()}
+                               : fail(given_.empty() ? Fault::NoSuchMove : Fault::OutOfOrder);
     if (number >= 0 && given_by_number(lock, number)->machine.state() != handoff::ListenerState::Offered)
       return fail(Fault::OutOfOrder);
-    if (pump(lock) == Pumped::Progress) continue;
-    if (ended_ || broken_) return std::unexpected{end_failure()};
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress) continue;
+    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
     if (auto waited = pause(lock, waiting, POLLIN); !waited) {
       if (waited.error().fault == Fault::TimedOut)
         if (const auto move = number >= 0 ? given_by_number(lock, number) : nullptr) act(move, move->machine.cancel());
@@ -181,6 +198,7 @@ Result<void> Link::stop_data(const std::shared_ptr<GivenMove>& move) {
 }
 
 Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting) {
+  if (move->sending) return fail(Fault::Busy);  // another thread is calling
   // A call that was inside the kernel when the data stop began shows here at the latest.
   if (!untouched(move->real.ref(), move->position)) {
     move->failure = {Fault::Busy, {}};
@@ -193,14 +211,21 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
   std::array<std::byte, handoff::small_frame> room;
   const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, 0);
   const iovec octets{const_cast<std::byte*>(frame.data()), frame.size()};
+  // Of S's death the pidfd tells: it is there before S can have the end point.
+  if (auto known = ensure_pidfd(*move->server); !known) return known;
   const int descriptor = move->real.ref().get();
-  if (auto sent = send(lock, {&octets, 1}, {&descriptor, 1}, waiting); !sent) {
-    if (sent.error().fault == Fault::TimedOut) act(move, move->machine.cancel());
+  move->sending = true;
+  const auto sent = send(lock, {&octets, 1}, {&descriptor, 1}, waiting);
+  move->sending = false;
+  if (!sent) {
+    // Closed by another thread meanwhile, or out of time: the move is off.
+    if (sent.error().fault == Fault::TimedOut || move->number_gone) act(move, move->machine.cancel());
     return sent;
   }
   (void)move->machine.called();
   begin_doubt(move);
   trace(move->id, 'L', "CALL");
+  if (move->number_gone) watch_outcomes();
   return {};
 }
 
@@ -211,6 +236,10 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
     const auto entry = given_.find(item.move);
     if (entry == given_.end()) continue;
     const auto move = entry->second;
+    if (!move->machine.in_doubt()) {
+      os::TraceLine{cookie_, item.move, 'L', "violation"};
+      continue;
+    }
     if (!sender) sender = process_of(received);
     // Only the process that answered may say that it has taken: a forked child of it has another number.
     if (move->server && move->server->pid != sender->pid) {
@@ -229,7 +258,7 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
 
 void Link::on_cancelled(handoff::MoveId id) {
   const auto entry = given_.find(id);
-  if (entry == given_.end()) return;
+  if (entry == given_.end() || !entry->second->machine.in_doubt()) return;
   entry->second->failure = {Fault::Cancelled, {}};
   act(std::shared_ptr{entry->second}, entry->second->machine.cancelled());
 }
@@ -261,6 +290,8 @@ void Link::act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep ste
     case handoff::ListenerStep::Verify:
       if (move->failure.fault == Fault::System) move->failure = {Fault::LinkEnded, {}};
       statistics().given_back.fetch_add(1, std::memory_order_relaxed);
+      if (move->failure.fault == Fault::RefusedMove || move->failure.fault == Fault::NoCredit)
+        statistics().refused.fetch_add(1, std::memory_order_relaxed);
       put_back(move, true);
       break;
     case handoff::ListenerStep::LetGo:
@@ -322,6 +353,9 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   }
   endpoint::erase(move->real_cookie);
   given_.erase(move->id);
+  if (std::erase_if(inbox_,
+                    [&](const Unit& unit) { return unit.kind == Unit::Kind::Answer && unit.move == move->id; }) > 0)
+    fetched();
   // Kept for the program to ask; a link that it has closed it cannot ask any more.
   if (number_ >= 0) {
     if (move->express)

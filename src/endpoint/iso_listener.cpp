@@ -34,10 +34,14 @@ Result<std::unique_ptr<IsoListener>> IsoListener::make(UniqueFd listening, FdRef
 
 bool IsoListener::verify(int number) const noexcept { return os::epoll_has(number, event_.ref()); }
 
-void IsoListener::take_from_backlog(FdRef set) {
+os::Result<void> IsoListener::take_from_backlog(FdRef set) {
   while (ready_.size() < backlog_) {
     auto connection = os::accept_connection(listening_.ref());
-    if (!connection) return;
+    if (!connection) {
+      const int error = os::number(connection.error());
+      const bool short_of = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+      return short_of ? os::failure(error) : os::Result<void>{};
+    }
     const auto peer = os::peer_credentials(connection->ref());
     if (!peer || !link::admitted(peer->uid) || !os::enable_sender_identity(connection->ref())) continue;
     if (half_open_.size() >= max_half_open) half_open_.pop_front();
@@ -49,6 +53,7 @@ void IsoListener::take_from_backlog(FdRef set) {
     (void)os::epoll_remove(set, descriptor);
     half_open_.pop_back();
   }
+  return {};
 }
 
 IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
@@ -70,7 +75,7 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
   return Verdict::Complete;
 }
 
-void IsoListener::progress(FdRef set) {
+os::Result<void> IsoListener::progress(FdRef set) {
   const Instant now = os::monotonic_now();
   for (auto half = half_open_.begin(); half != half_open_.end();) {
     const FdRef descriptor = half->descriptor.ref();
@@ -82,10 +87,11 @@ void IsoListener::progress(FdRef set) {
     (void)os::epoll_remove(set, descriptor);
     half = half_open_.erase(half);
   }
-  take_from_backlog(set);
+  const auto taken = take_from_backlog(set);
   // Whom nobody accepted in time is turned away; its connect sees the end.
   while (!ready_.empty() && now >= ready_.front().until) ready_.pop_front();
   if (ready_.empty()) os::reset_event(event_.ref());
+  return taken;
 }
 
 Request IsoListener::next() {

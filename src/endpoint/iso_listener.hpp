@@ -38,7 +38,8 @@ class IsoListener {
   static Result<std::unique_ptr<IsoListener>> make(UniqueFd listening, FdRef set, std::size_t backlog);
 
   /// Takes in what has arrived, never waits.
-  void progress(FdRef set);
+  /// Errors: EMFILE, ENFILE, ENOMEM, ENOBUFS of accept4(2); those already complete can be had all the same.
+  os::Result<void> progress(FdRef set);
   [[nodiscard]] bool has_request() const noexcept { return !ready_.empty(); }
   /// The oldest complete request; there is one.
   Request next();
@@ -57,7 +58,7 @@ class IsoListener {
   };
   IsoListener(UniqueFd listening, UniqueFd event, std::size_t backlog)
       : listening_{std::move(listening)}, event_{std::move(event)}, backlog_{backlog} {}
-  void take_from_backlog(FdRef set);
+  os::Result<void> take_from_backlog(FdRef set);
   enum class Verdict { Waits, Complete, Gone };
   Verdict read_request(HalfOpen& half);
 

@@ -88,7 +88,8 @@ Result<int> IsoSocket::accept(const Waiting& waiting) {
       const std::lock_guard lock{mutex_};
       if (!listener_) return fail(Fault::Argument);
       number = number_;
-      listener_->progress(FdRef{number});
+      const auto progress = listener_->progress(FdRef{number});
+      if (!progress && !listener_->has_request()) return fail(progress.error());
       if (listener_->has_request()) {
         Request request = listener_->next();
         const auto cookie = os::cookie(request.descriptor.ref());
@@ -109,17 +110,19 @@ Result<int> IsoSocket::accept(const Waiting& waiting) {
 }
 
 Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& waiting) {
+  const Instant until = std::min(waiting.deadline, os::monotonic_now() + connect_timeout());
   std::shared_ptr<Link> link;
-  {
-    const std::lock_guard lock{mutex_};
-    if (listener_) return fail(Fault::Unsupported);
-    if (!link_) {
-      if (!name_) return fail(Fault::NotNamed);
-      if (auto started = start_connecting(address, waiting); !started) return started;
-    } else if (connect_reported_ || !name_) {
-      return fail(Fault::AlreadyConnected);
+  while (!link) {
+    auto begun = begin_connect(address);
+    if (begun) {
+      link = std::move(*begun);
+    } else if (begun.error().fault != Fault::WouldBlock || waiting.nonblocking) {
+      return std::unexpected{begun.error()};
+    } else if (os::monotonic_now() >= until) {
+      return fail(Fault::TimedOut);
+    } else if (const auto waited = os::poll_until({}, std::min(until, os::monotonic_now() + backlog_retry)); !waited) {
+      return fail(waited.error());
     }
-    link = link_;
   }
   Link::Lock held = link->lock();
   const auto confirmed = link->await_confirmation(held, waiting);
@@ -135,19 +138,22 @@ Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& 
   return fault == Fault::LinkEnded ? fail(Fault::Refused) : confirmed;
 }
 
-Result<void> IsoSocket::start_connecting(const tsap::IsoAddress& address, const Waiting& waiting) {
+Result<std::shared_ptr<Link>> IsoSocket::begin_connect(const tsap::IsoAddress& address) {
+  const std::lock_guard lock{mutex_};
+  if (listener_) return fail(Fault::Unsupported);
+  if (link_ && (connect_reported_ || !name_)) return fail(Fault::AlreadyConnected);
+  if (link_) return link_;
+  if (!name_) return fail(Fault::NotNamed);
+  if (auto started = start_connecting(address); !started) return std::unexpected{started.error()};
+  return link_;
+}
+
+Result<void> IsoSocket::start_connecting(const tsap::IsoAddress& address) {
   if (!address.nsel.is_unspecified() && address.nsel != local_nsel()) return fail(Fault::ForeignHost);
   const auto flags = os::descriptor_flags(FdRef{number_});
   if (!flags) return fail(flags.error());
-  const Instant until = std::min(waiting.deadline, os::monotonic_now() + connect_timeout_);
+  // EAGAIN: the listener's backlog is full.
   auto connected = link::connect_to(address.selector, flags->nonblocking);
-  while (!connected && os::number(connected.error()) == EAGAIN) {
-    if (waiting.nonblocking) return fail(Fault::WouldBlock);
-    if (os::monotonic_now() >= until) return fail(Fault::TimedOut);
-    const auto waited = os::poll_until({}, std::min(until, os::monotonic_now() + backlog_retry));
-    if (!waited) return fail(waited.error());
-    connected = link::connect_to(address.selector, flags->nonblocking);
-  }
   if (!connected) {
     const int error = os::number(connected.error());
     return error == ECONNREFUSED ? fail(Fault::Refused) : fail(connected.error());
@@ -257,8 +263,8 @@ std::shared_ptr<Link> IsoSocket::link_if_any() {
 std::optional<bool> IsoSocket::ready_to_accept() {
   const std::lock_guard lock{mutex_};
   if (!listener_) return std::nullopt;
-  listener_->progress(FdRef{number_});
-  return listener_->has_request();
+  // Want of descriptors makes it ready too: accept tells.
+  return !listener_->progress(FdRef{number_}) || listener_->has_request();
 }
 
 Result<void> IsoSocket::set_connect_data(Bytes data) {

@@ -68,7 +68,9 @@ class IsoSocket final : public Object {
       : Object{Kind::Socket}, number_{number}, name_{std::move(name)} {}
 
  private:
-  Result<void> start_connecting(const tsap::IsoAddress& address, const Waiting& waiting);
+  /// The connection under way, begun now where there is none. WouldBlock: the listener's backlog is full.
+  Result<std::shared_ptr<Link>> begin_connect(const tsap::IsoAddress& address);
+  Result<void> start_connecting(const tsap::IsoAddress& address);
   void reset_number();
 
   mutable std::mutex mutex_;

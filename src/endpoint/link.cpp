@@ -3,6 +3,7 @@
 
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/statistics.hpp"
+#include "os/local_queue.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "os/trace.hpp"
@@ -72,23 +73,33 @@ void Link::end_moves() noexcept {
 
 void Link::close(Bytes disconnect_data) {
   Lock lock = this->lock();
-  // What has arrived decides what is still open: a TAKEN in the link ends its move.
-  if (!given_.empty() && !broken_) pump_all(lock);
-  // Whom we have not taken goes back to its listener while it can still be told.
+  if (broken_) return wind_up(lock);
+  // Who could still call is cut off first: what has arrived by then is answered, and nothing arrives unanswered after
+  // it.
+  if (!awaited_.empty() || !arrived_.empty() || !placeholders_.empty()) os::refuse_messages(descriptor());
+  while (pump(lock) == Pumped::Progress) inbox_.clear();
+  // Disconnect data would end the connection under the moves that are in doubt.
+  if (!disconnect_data.empty() && in_doubt_ == 0 && machine_.state() == transport::State::Open &&
+      machine_.disconnect(disconnect_data, os::monotonic_now()))
+    flush_outbox();
+  wind_up(lock);
+}
+
+void Link::wind_up(const Lock& lock) {
+  // Whom we have not taken goes back to its listener, who is told.
   while (!awaited_.empty()) decline(lock, awaited_.begin()->second);
+  for (const Arrival& arrival : arrived_) reply_taken(arrival.id, handoff::TakeOutcome::Declined, -1);
   arrived_.clear();
   for (auto it = given_.begin(); it != given_.end();) {
     const auto move = (it++)->second;
-    if (!move->machine.in_doubt()) act(move, move->machine.link_ended());
+    if (!move->machine.in_doubt() && !move->sending) act(move, move->machine.cancel());
   }
-  if (!disconnect_data.empty() && machine_.state() == transport::State::Open &&
-      machine_.disconnect(disconnect_data, os::monotonic_now()))
-    flush_outbox();
   inbox_.clear();
   placeholders_.clear();
   // Moves hold their link: what is over is not held by it in turn.
   finished_.clear();
   outcomes_.clear();
+  flush_outbox();
   if (in_doubt_ > 0) watch_outcomes();
   number_ = -1;
   count_out();
@@ -114,26 +125,13 @@ void Link::adopt(int number) {
 
 void Link::number_lost() {
   Lock lock = this->lock();
+  if (own_.valid()) return wind_up(lock);  // the outcome reader still hears
+  // The kernel has closed the link. A called end point is S's by now or never; nobody can tell: the program gave up its
+  // ear.
   number_ = -1;
   ended_ = true;
-  end_moves();
-  for (auto it = given_.begin(); it != given_.end();) {
-    const auto move = (it++)->second;
-    // The kernel has closed the link. A called end point is S's by now or never; nobody can tell: the program gave up
-    // its ear.
-    if (move->machine.in_doubt() && !own_.valid())
-      act(move, move->machine.abandon());
-    else
-      act(move, move->machine.link_ended());
-  }
-  awaited_.clear();
-  arrived_.clear();
-  placeholders_.clear();
-  inbox_.clear();
-  finished_.clear();
-  outcomes_.clear();
-  count_out();
-  gate_.open();
+  (void)abandon(lock, 0);
+  wind_up(lock);
 }
 
 }  // namespace baton::endpoint

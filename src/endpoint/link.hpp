@@ -88,7 +88,9 @@ class Link : public std::enable_shared_from_this<Link> {
   Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
   /// Octets of user data read ahead of the program, up to the first frame.
   [[nodiscard]] std::size_t readable_octets(const Lock&) const noexcept;
-  [[nodiscard]] std::size_t pending(const Lock&) const noexcept { return inbox_.size() + arrived_.size(); }
+  /// What the library has read and the program not yet fetched: units, called moves, arrivals, outcomes of express
+  /// moves.
+  [[nodiscard]] std::size_t pending(const Lock&) const noexcept;
 
   // --- Giving: the listener's side (giving.cpp) --------------------------------------------------------------------
   Result<void> offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std::span<const iovec> user_data,
@@ -139,7 +141,7 @@ class Link : public std::enable_shared_from_this<Link> {
   /// As many as there are `rooms`, each with room for so many octets of user data; TooLong if the first one's do not
   /// fit.
   Result<std::vector<Arrival>> take_arrivals(Lock& lock, std::span<const std::size_t> rooms, const Waiting& waiting);
-  Result<std::size_t> announce_credit(Lock& lock, std::size_t count, const Waiting& waiting);
+  Result<std::size_t> announce_credit(const Lock& lock, std::size_t count);
   /// The program has closed the number that stood for an end point to come.
   void decline(const Lock&, const std::shared_ptr<AwaitedMove>& move);
 
@@ -154,8 +156,11 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] bool has_moves_in_doubt(const Lock&) const noexcept { return in_doubt_ > 0; }
   /// Descriptors that end a wait on this link: the gate, and the processes that moves in doubt depend on.
   void add_wait_entries(const Lock&, std::vector<pollfd>& entries);
-  /// What to poll for the link itself.
-  [[nodiscard]] FdRef waiting_descriptor(const Lock&) const noexcept { return descriptor(); }
+  /// What to poll for the link itself: the program's number, never the reader's duplicate, which may be closed
+  /// meanwhile.
+  [[nodiscard]] FdRef waiting_descriptor(const Lock&) const noexcept { return FdRef{number_}; }
+  /// `events`, less what cannot be read for want of room, plus what is needed to send the library's own replies.
+  [[nodiscard]] short wait_events(const Lock&, short events) const noexcept;
   [[nodiscard]] Gate& gate() noexcept { return gate_; }
   /// Blocks once for an event on the link, the gate or a process's death; the caller looks again.
   Result<void> pause(Lock& lock, const Waiting& waiting, short events);
@@ -188,6 +193,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void expect_descriptors();
   void count_out() noexcept;
   void end_moves() noexcept;
+  void wind_up(const Lock& lock);
   void watch_outcomes();
 
   // link_data.cpp
@@ -196,6 +202,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // link_pump.cpp
   Pumped receive_one();
+  Pumped nothing_received(int error);
   void handle_tpdu(Bytes message);
   bool handle_frame(Bytes message, os::Received& received);
   void handle_hello(const handoff::Hello& hello);
@@ -207,8 +214,13 @@ class Link : public std::enable_shared_from_this<Link> {
   void reply(Bytes frame);
   bool flush_outbox();
   os::Result<std::size_t> send_now(std::span<const iovec> octets, std::span<const int> descriptors);
-  Result<void> say_hello(Lock& lock, const Waiting& waiting);
+  /// Queues the first frame of this side, before any other.
+  void say_hello();
   void detect_dead_servers();
+  void detect_dead_listener();
+  Result<void> ensure_pidfd(Process& process);
+  void add_process_entries(std::vector<pollfd>& entries) const;
+  void fetched();
   void trace(handoff::MoveId move, char role, const char* event) const;
   Failure end_failure() const noexcept;
 
@@ -220,7 +232,6 @@ class Link : public std::enable_shared_from_this<Link> {
   Result<void> stop_data(const std::shared_ptr<GivenMove>& move);
   void put_back(const std::shared_ptr<GivenMove>& move, bool verify);
   void let_go(const std::shared_ptr<GivenMove>& move);
-  [[nodiscard]] std::shared_ptr<Process> peer_server() const noexcept { return peer_process_; }
   void begin_doubt(const std::shared_ptr<GivenMove>& move);
   void finish(const std::shared_ptr<GivenMove>& move);
   void send_cancel(handoff::MoveId id);
@@ -237,7 +248,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void settle(const std::shared_ptr<AwaitedMove>& move);
   void reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor);
   [[nodiscard]] bool listener_alive() const noexcept;
-  Result<void> top_up_credit(Lock& lock, const Waiting& waiting);
+  Result<void> top_up_credit();
 
   mutable std::mutex mutex_;
   const std::uint64_t cookie_;
@@ -251,8 +262,10 @@ class Link : public std::enable_shared_from_this<Link> {
   bool broken_ = false;          // the peer broke the protocol: nothing is read any more
   bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
   bool watched_ = false;         // the outcome reader has it
+  bool out_of_room_ = false;     // a dead L's CALL waits in the link until there is a descriptor for it
   bool reader_stalled_ = false;  // ... and waits for the program to read what is its own
 
+  bool in_tsdu_ = false;  // the last DT that came did not end its TSDU
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
   bool refusing_descriptors_ = false;

@@ -117,7 +117,10 @@ Result<Link::UserData> Link::receive_user_data(Lock& lock, std::span<const iovec
       data.end_of_tsdu = unit.end_of_tsdu && unit.consumed + data.size == unit.octets.size();
       if (!peek) {
         unit.consumed += data.size;
-        if (unit.consumed == unit.octets.size()) inbox_.pop_front();
+        if (unit.consumed == unit.octets.size()) {
+          inbox_.pop_front();
+          fetched();
+        }
       }
       return data;
     }

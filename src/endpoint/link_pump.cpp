@@ -38,19 +38,23 @@ std::size_t total(std::span<const iovec> octets) {
 }  // namespace
 
 Link::Pumped Link::pump(const Lock&) {
-  if (ended_ || broken_) return Pumped::Ended;
+  if (ended_ || broken_ || !descriptor().valid()) return Pumped::Ended;
   flush_outbox();
   if (inbox_.size() >= read_ahead || outbox_.size() >= max_outbox) return Pumped::Full;
   const Pumped pumped = receive_one();
   if (pumped == Pumped::Progress || pumped == Pumped::Ended) {
-    gate_.open();
-    if (reader_stalled_) {
-      reader_stalled_ = false;
-      outcome_reader_look_again();
-    }
+    fetched();
   }
-  if (pumped != Pumped::Progress && in_doubt_ > 0) detect_dead_servers();
+  if (pumped != Pumped::Progress && !given_.empty()) detect_dead_servers();
+  if (pumped == Pumped::Nothing && !awaited_.empty()) detect_dead_listener();
   return pumped;
+}
+
+void Link::fetched() {
+  gate_.open();
+  if (!reader_stalled_) return;
+  reader_stalled_ = false;
+  outcome_reader_look_again();
 }
 
 void Link::pump_all(const Lock& lock) {
@@ -58,26 +62,28 @@ void Link::pump_all(const Lock& lock) {
   }
 }
 
+Link::Pumped Link::nothing_received(int error) {
+  if (error == EAGAIN || error == EINTR) return Pumped::Nothing;
+  // Comes once, when the dead peer left data unread; what it had queued is still there (unix(7)).
+  if (error == ECONNRESET) {
+    send_broken_ = true;
+    return Pumped::Progress;
+  }
+  break_off("receive");
+  return Pumped::Ended;
+}
+
 Link::Pumped Link::receive_one() {
   if (expects_descriptors()) {
     std::array<std::byte, handoff::preview_size> head;
     const auto peeked = os::peek_head(descriptor(), head);
-    if (peeked)
-      if (const auto preview = handoff::preview_call(Bytes{head}.first(*peeked))) return receive_call(*preview);
+    // What arrives after this look may be a CALL: it waits for the next one.
+    if (!peeked) return nothing_received(os::number(peeked.error()));
+    if (const auto preview = handoff::preview_call(Bytes{head}.first(*peeked))) return receive_call(*preview);
   }
   Workspace& space = workspace();
   const auto outcome = os::receive_message(descriptor(), space.buffer, space.received, {.dont_wait = true});
-  if (!outcome) {
-    const int error = os::number(outcome.error());
-    if (error == EAGAIN || error == EINTR) return Pumped::Nothing;
-    // Comes once, when the dead peer left data unread; what it had queued is still there (unix(7)).
-    if (error == ECONNRESET) {
-      send_broken_ = true;
-      return Pumped::Progress;
-    }
-    break_off(error == EBADF || error == ENOTSOCK ? "lost" : "receive");
-    return Pumped::Ended;
-  }
+  if (!outcome) return nothing_received(os::number(outcome.error()));
   if (space.received.end) {
     ended_ = true;
     (void)machine_.carrier_ended();
@@ -106,6 +112,15 @@ void Link::handle_tpdu(Bytes message) {
   const auto event = machine_.receive(message, message.size(), os::monotonic_now());
   if (!event) return break_off("misplaced message");
   if (const auto* data = std::get_if<transport::DataArrived>(&*event)) {
+    const bool continues = std::exchange(in_tsdu_, !data->end_of_tsdu);
+    // An empty DT only ends a TSDU (RFC 905 6.3.3); an empty TSDU says nothing that a read could give.
+    if (data->payload_length == 0) {
+      if (!continues) return;
+      if (!inbox_.empty() && inbox_.back().kind == Unit::Kind::UserData) {
+        inbox_.back().end_of_tsdu = true;
+        return;
+      }
+    }
     Unit unit;
     const Bytes payload = message.subspan(data->payload_offset, data->payload_length);
     unit.octets.assign(payload.begin(), payload.end());
@@ -121,7 +136,17 @@ void Link::handle_tpdu(Bytes message) {
 bool Link::handle_frame(Bytes message, os::Received& received) {
   const auto frame = handoff::decode(message);
   if (!frame) return false;
-  if (machine_.state() != transport::State::Open) return false;
+  // After a DR there may still be frames about moves: only before the connection is open there are none.
+  switch (machine_.state()) {
+    case transport::State::Idle:
+    case transport::State::AwaitingConfirm:
+    case transport::State::Indicated:
+      return false;
+    case transport::State::Open:
+    case transport::State::Closing:
+    case transport::State::Closed:
+      break;
+  }
   if (os::trace_enabled())
     os::TraceLine{cookie_, frame->move, '-', "received"}.text(
         "frame", handoff::name_of(static_cast<handoff::FrameType>(handoff::type_of(message))));
@@ -169,19 +194,28 @@ void Link::break_off(const char* why) {
 
 std::shared_ptr<Process> Link::process_of(os::Received& received) {
   const pid_t pid = received.sender ? received.sender->pid : 0;
-  // While a process has not been reaped its number is not used again: the pidfd of the last message is this sender's
-  // too.
-  if (peer_process_ && peer_process_->pid == pid && peer_process_->pidfd.valid() && !peer_process_->has_exited())
-    return peer_process_;
-  auto process = std::make_shared<Process>();
-  process->pid = pid;
-  if (received.sender_pidfd.valid()) {
-    process->pidfd = std::move(received.sender_pidfd);
-  } else if (pid > 0) {
-    if (auto opened = os::open_pidfd(pid)) process->pidfd = std::move(*opened);
+  const bool same_number = peer_process_ && peer_process_->pid == pid;
+  // A number is used again only after its process is gone. Where the table is full no pidfd comes along: then it is the
+  // one known so far.
+  const bool known =
+      same_number && (peer_process_->pidfd.valid() ? !received.sender_pidfd.valid() || !peer_process_->has_exited()
+                                                   : !received.sender_pidfd.valid());
+  if (!known) {
+    peer_process_ = std::make_shared<Process>();
+    peer_process_->pid = pid;
+    peer_process_->pidfd = std::move(received.sender_pidfd);
   }
-  peer_process_ = process;
-  return process;
+  (void)ensure_pidfd(*peer_process_);
+  return peer_process_;
+}
+
+Result<void> Link::ensure_pidfd(Process& process) {
+  // Processes of another pid namespace have no number here: of their death only the link tells.
+  if (process.pidfd.valid() || process.pid <= 0) return {};
+  auto opened = os::open_pidfd(process.pid);
+  if (!opened) return fail(opened.error());
+  process.pidfd = std::move(*opened);
+  return {};
 }
 
 void Link::detect_dead_servers() {
@@ -189,7 +223,7 @@ void Link::detect_dead_servers() {
   const Process* last = nullptr;
   bool last_dead = false;
   for (const auto& [id, move] : given_) {
-    if (!move->machine.in_doubt() || !move->server) continue;
+    if (!move->server || move->sending) continue;
     if (move->server.get() != last) {
       last = move->server.get();
       last_dead = last->has_exited();
@@ -202,6 +236,20 @@ void Link::detect_dead_servers() {
     while (receive_one() == Pumped::Progress) {
     }
   for (const auto& move : gone) act(move, move->machine.server_gone());
+  gate_.open();
+}
+
+void Link::detect_dead_listener() {
+  const bool waiting = std::ranges::any_of(awaited_, [](const auto& entry) {
+    const auto state = entry.second->machine.state();
+    return state == handoff::ServerState::Offered || state == handoff::ServerState::Accepted;
+  });
+  if (!waiting || listener_alive()) return;
+  if (!ended_ && !broken_)
+    while (receive_one() == Pumped::Progress) {
+    }
+  // No CALL will come any more, even if a forked child of L keeps the link open.
+  if (!out_of_room_) end_moves();
   gate_.open();
 }
 
@@ -221,7 +269,7 @@ bool Link::flush_outbox() {
     const iovec octets{outbox_.front().data(), outbox_.front().size()};
     if (!send_broken_) {
       const auto sent = send_now({&octets, 1}, {});
-      if (!sent && os::number(sent.error()) == EAGAIN) return false;
+      if (!sent && !send_broken_) return false;  // EAGAIN, or a shortage that passes
     }
     outbox_.pop_front();
   }
@@ -229,6 +277,7 @@ bool Link::flush_outbox() {
 }
 
 void Link::reply(Bytes frame) {
+  say_hello();
   outbox_.emplace_back(frame.begin(), frame.end());
   flush_outbox();
 }
@@ -278,26 +327,31 @@ Result<void> Link::send_frame(Lock& lock, Bytes frame, const Waiting& waiting) {
   return send(lock, {&octets, 1}, {}, waiting);
 }
 
-Result<void> Link::say_hello(Lock& lock, const Waiting& waiting) {
-  if (hello_sent_) return {};
+void Link::say_hello() {
+  if (hello_sent_) return;
+  hello_sent_ = true;
   std::array<std::byte, handoff::small_frame> room;
   handoff::Hello hello;
   hello.process = static_cast<std::uint32_t>(os::process_id());
   hello.user = os::effective_user();
-  if (auto sent = send_frame(lock, handoff::encode(room, hello), waiting); !sent) return sent;
-  hello_sent_ = true;
-  return {};
+  const Bytes frame = handoff::encode(room, hello);
+  outbox_.emplace_back(frame.begin(), frame.end());
+}
+
+short Link::wait_events(const Lock&, short events) const noexcept {
+  if (inbox_.size() >= read_ahead || outbox_.size() >= max_outbox) events &= static_cast<short>(~POLLIN);
+  if (!outbox_.empty() && !send_broken_) events |= POLLOUT;
+  return events;
 }
 
 Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
+  if (out_of_room_) return fail(os::Errno{EMFILE});
   if (waiting.nonblocking) return fail(Fault::WouldBlock);
+  if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
   if (auto entered = gate_.enter(); !entered) return fail(entered.error());
   thread_local std::vector<pollfd> entries;
   entries.clear();
-  // With the inbox full, what is in the socket has to wait: only the gate tells of news.
-  const bool full = inbox_.size() >= read_ahead;
-  entries.push_back({descriptor().get(), static_cast<short>(full ? events & ~POLLIN : events), 0});
-  if (ended_ || broken_) entries.back().fd = -1;
+  entries.push_back({ended_ || broken_ ? -1 : number_, wait_events(lock, events), 0});
   add_wait_entries(lock, entries);
   lock.unlock();
   const auto ready = os::poll_until(entries, waiting.deadline);
@@ -310,23 +364,29 @@ Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
 
 void Link::add_wait_entries(const Lock&, std::vector<pollfd>& entries) {
   entries.push_back({gate_.descriptor().get(), POLLIN, 0});
-  if (in_doubt_ == 0) return;
-  const Process* last = nullptr;
-  for (const auto& [id, move] : given_) {
-    if (!move->machine.in_doubt() || !move->server || move->server.get() == last) continue;
-    last = move->server.get();
-    if (last->pidfd.valid()) entries.push_back({last->pidfd.get(), POLLIN, 0});
-  }
+  add_process_entries(entries);
 }
 
-bool Link::readable(const Lock&) const noexcept {
-  if (!inbox_.empty() || !arrived_.empty() || ended_ || broken_) return true;
-  return std::ranges::any_of(awaited_, [](const auto& entry) {
-    const auto state = entry.second->machine.state();
-    return state == handoff::ServerState::Called || state == handoff::ServerState::Cancelled ||
-           entry.second->no_descriptor;
-  });
+void Link::add_process_entries(std::vector<pollfd>& entries) const {
+  const Process* last = nullptr;
+  const auto add = [&](const Process* process) {
+    if (process == nullptr || process == last) return;
+    last = process;
+    // The dead one has been dealt with: its pidfd stays readable.
+    if (process->pidfd.valid() && !process->has_exited()) entries.push_back({process->pidfd.get(), POLLIN, 0});
+  };
+  for (const auto& [id, move] : given_) add(move->server.get());
+  if (!awaited_.empty()) add(peer_process_.get());
 }
+
+std::size_t Link::pending(const Lock&) const noexcept {
+  const auto called = std::ranges::count_if(awaited_, [](const auto& entry) {
+    return entry.second->machine.state() == handoff::ServerState::Called || entry.second->no_descriptor;
+  });
+  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called);
+}
+
+bool Link::readable(const Lock& lock) const noexcept { return pending(lock) > 0 || ended_ || broken_ || out_of_room_; }
 
 bool Link::read_outcomes() {
   Lock lock = this->lock();
@@ -346,9 +406,11 @@ bool Link::read_outcomes() {
     } else {
       inbox_.clear();  // nobody will ask for it
     }
-    if (pump(lock) != Pumped::Progress) break;
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Full) reader_stalled_ = true;
+    if (pumped != Pumped::Progress) break;
   }
-  if (in_doubt_ > 0) detect_dead_servers();
+  detect_dead_servers();
   const bool closed_in_doubt = std::ranges::any_of(given_, [&](const auto& entry) {
     return entry.second->machine.in_doubt() && (number_ < 0 || entry.second->number_gone);
   });
@@ -356,18 +418,15 @@ bool Link::read_outcomes() {
   watched_ = false;
   reader_stalled_ = false;
   own_.reset();
+  gate_.open();
   return false;
 }
 
 void Link::add_reader_entries(std::vector<pollfd>& entries) {
   const Lock lock = this->lock();
-  if (!reader_stalled_ && !ended_ && !broken_) entries.push_back({own_.ref().get(), POLLIN, 0});
-  const Process* last = nullptr;
-  for (const auto& [id, move] : given_) {
-    if (!move->machine.in_doubt() || !move->server || move->server.get() == last) continue;
-    last = move->server.get();
-    if (last->pidfd.valid()) entries.push_back({last->pidfd.get(), POLLIN, 0});
-  }
+  const short events = wait_events(lock, reader_stalled_ ? short{0} : short{POLLIN});
+  if (!ended_ && !broken_ && events != 0) entries.push_back({own_.ref().get(), events, 0});
+  add_process_entries(entries);
 }
 
 }  // namespace baton::endpoint

@@ -56,6 +56,7 @@ struct GivenMove final : Object {
   std::uint64_t parked_cookie = 0;
   bool number_gone = false;         // the program closed the number
   bool called = false;              // counted as in doubt
+  bool sending = false;             // its OFFER or CALL waits for room: nothing may end it meanwhile
   std::shared_ptr<Process> server;  // who answered
   std::int16_t bind_ok = 0;
   std::int32_t server_descriptor = -1;
@@ -69,6 +70,8 @@ struct AwaitedMove final : Object {
   AwaitedMove(std::shared_ptr<Link> on, handoff::MoveId move)
       : Object{Kind::Awaited}, link{std::move(on)}, id{move}, machine{handoff::ServerMachine::Manner::Seed} {}
   void number_lost() noexcept override;
+  /// A call came through `through`: it takes the number's place if that names something else by now.
+  void adopt(int through) noexcept;
 
   const std::shared_ptr<Link> link;
   const handoff::MoveId id;

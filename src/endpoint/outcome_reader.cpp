@@ -64,16 +64,17 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
   for (const auto& link : links)
     if (!link->read_outcomes()) done.push_back(link);
   links.clear();
-  const std::lock_guard lock{r.mutex};
-  for (const auto& link : done) {
-    // Watched again by a close in the meantime: stays.
-    if (!link->is_watched()) std::erase(r.links, link);
+  bool stop = false;
+  {
+    const std::lock_guard lock{r.mutex};
+    for (const auto& link : done) std::erase(r.links, link);
+    stop = idle && ready && *ready == 0 && r.links.empty() && !r.status.descriptor().valid();
+    if (stop) r.running = false;
   }
-  if (idle && ready && *ready == 0 && r.links.empty() && !r.status.descriptor().valid()) {
-    r.running = false;
-    return false;
-  }
-  return true;
+  // Watched again by a close in the meantime. Asked without our lock: a link's is taken before ours.
+  for (const auto& link : done)
+    if (link->is_watched()) outcome_reader_watch(link);
+  return !stop;
 }
 
 void* run(void* argument) {

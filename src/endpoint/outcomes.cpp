@@ -54,6 +54,7 @@ bool GivenMove::stands_in(int of) const {
 
 Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
   pump_all(lock);
+  if (move->sending) return fail(Fault::InDoubt);
   const bool before_call = !move->machine.in_doubt() && !move->machine.ended();
   act(move, move->machine.cancel());
   if (before_call) return {};
@@ -88,6 +89,7 @@ void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& mo
     if (move->machine.in_doubt()) watch_outcomes();
     return;
   }
+  if (move->sending) return;  // the call that sends it will see
   // Before the call, closing the end point is what the program means: the move is off and the client sees the close.
   if (!move->machine.ended()) act(move, move->machine.cancel());
 }
@@ -102,10 +104,12 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   if (machine_.state() == transport::State::Indicated)
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
   if (machine_.state() != transport::State::Open) return std::unexpected{end_failure()};
-  if (auto hello = say_hello(lock, waiting); !hello) return std::unexpected{hello.error()};
+  say_hello();
   while (credit_ == 0) {
-    if (pump(lock) == Pumped::Progress) continue;
-    if (ended_ || broken_) return std::unexpected{end_failure()};
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress) continue;
+    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
     if (auto waited = pause(lock, waiting, POLLIN); !waited)
       return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
   }
@@ -126,26 +130,18 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   if (head.empty()) return fail(Fault::TooLong);
   const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
                                    iovec{const_cast<std::byte*>(user_data.data()), octets}};
-  // Known before they are sent: the outcome may be read by another call the moment after.
-  credit_ -= count;
+  // Who gave the credit is who takes. Of its death the pidfd tells: it is there before S can have an end point.
+  const auto server = peer_process_;
+  if (server)
+    if (auto known = ensure_pidfd(*server); !known) return std::unexpected{known.error()};
+  if (auto sent = send(lock, std::span{parts}.first(octets > 0 ? 2 : 1), descriptors, waiting); !sent)
+    return std::unexpected{sent.error()};
+  // The lock has not been released since the message went out: no outcome has been read yet.
+  credit_ -= std::min(credit_, count);
   for (const auto& move : moves.first(count)) {
+    move->server = server;
     given_[move->id] = move;
     begin_doubt(move);
-    move->server = peer_server();
-  }
-  const auto withdraw = [&] {
-    for (const auto& move : moves.first(count)) {
-      given_.erase(move->id);
-      if (!move->called) continue;
-      move->called = false;
-      --in_doubt_;
-      statistics().in_doubt.fetch_sub(1, std::memory_order_relaxed);
-    }
-  };
-  if (auto sent = send(lock, std::span{parts}.first(octets > 0 ? 2 : 1), descriptors, waiting); !sent) {
-    withdraw();
-    credit_ += count;
-    return std::unexpected{sent.error()};
   }
   statistics().offered.fetch_add(count, std::memory_order_relaxed);
   if (os::trace_enabled())
@@ -157,7 +153,9 @@ Result<std::vector<std::shared_ptr<GivenMove>>> Link::await_outcomes(Lock& lock,
                                                                      const Waiting& waiting) {
   while (outcomes_.empty()) {
     if (in_doubt_ == 0) return fail(Fault::NoSuchMove);
-    if (pump(lock) == Pumped::Progress || !outcomes_.empty()) continue;
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress || !outcomes_.empty()) continue;
+    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
   }
   std::vector<std::shared_ptr<GivenMove>> ended;

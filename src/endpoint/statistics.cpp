@@ -9,8 +9,9 @@
 
 namespace baton::endpoint {
 
-void Statistics::pause(Duration length) noexcept {
-  const auto ns = static_cast<std::uint64_t>(length.count() < 0 ? 0 : length.count());
+void Statistics::pause_since(Instant begin, Instant end) noexcept {
+  if (begin <= Instant{} || begin > end) return;
+  const auto ns = static_cast<std::uint64_t>((end - begin).count());
   pause_count.fetch_add(1, std::memory_order_relaxed);
   pause_total_ns.fetch_add(ns, std::memory_order_relaxed);
   std::uint64_t longest = pause_longest_ns.load(std::memory_order_relaxed);

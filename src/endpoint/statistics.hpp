@@ -19,7 +19,8 @@ struct Statistics {
   Counter links{};
   Counter pause_count{}, pause_total_ns{}, pause_longest_ns{};
 
-  void pause(Duration length) noexcept;
+  /// A pause from `begin`, which the peer has told, to `end`. What cannot be is not counted.
+  void pause_since(Instant begin, Instant end) noexcept;
 };
 
 [[nodiscard]] Statistics& statistics() noexcept;

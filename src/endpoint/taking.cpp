@@ -43,7 +43,9 @@ bool is_described(FdRef end_point, handoff::Kind kind, handoff::Family family) n
 }  // namespace
 
 bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
-  if (awaited_.size() >= handoff::max_unanswered || awaited_.contains(frame.move)) return false;
+  const auto unanswered = std::ranges::count_if(
+      awaited_, [](const auto& entry) { return entry.second->machine.state() == handoff::ServerState::Offered; });
+  if (static_cast<std::size_t>(unanswered) >= handoff::max_unanswered || awaited_.contains(frame.move)) return false;
   auto move = std::make_shared<AwaitedMove>(shared_from_this(), frame.move);
   move->description = offer.description;
   Unit unit;
@@ -81,6 +83,7 @@ Result<Link::OfferSeen> Link::await_offer(Lock& lock, std::span<const iovec> roo
       scatter(unit->octets, room);
       const OfferSeen seen{move, unit->octets.size()};
       inbox_.erase(unit);
+      fetched();
       move->number = parked->release();
       move->parked_cookie = *cookie;
       insert(move->number, *cookie, move);
@@ -108,7 +111,7 @@ Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, 
     if (!placeholder) return fail(placeholder.error());
     move->placeholder = HiddenFd{std::move(*placeholder)};
   }
-  if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  say_hello();
   if (accept) expect_descriptors();
   std::array<std::byte, handoff::small_frame> room;
   const handoff::Answer answer{accept ? std::int16_t{1} : bind_ok, move->number, machine_.local_reference()};
@@ -135,6 +138,10 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
       return receive_seed_call(entry->second);
   static thread_local os::Received received;
   static thread_local std::vector<std::byte> buffer(handoff::max_frame + 1);
+  const auto nothing = [] {
+    received = os::Received{};
+    return Pumped::Nothing;
+  };
   // The announced placeholders make room, exactly now.
   const std::size_t granted = preview.express ? std::min(preview.count, placeholders_.size()) : 0;
   placeholders_.resize(placeholders_.size() - granted);
@@ -143,10 +150,11 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
     const auto seen = os::receive_message(descriptor(), buffer, received, {.peek = true, .dont_wait = true});
     const bool whole = seen && received.descriptors.size() >= granted && !received.control_truncated;
     received.descriptors.clear();
-    if (!whole) return Pumped::Nothing;
+    out_of_room_ = seen && !whole;
+    if (!whole) return nothing();
   }
   const auto outcome = os::receive_message(descriptor(), buffer, received, {.dont_wait = true});
-  if (!outcome || received.end) return Pumped::Nothing;
+  if (!outcome || received.end) return nothing();
   if (!preview.express) received.descriptors.clear();
   const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
   const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
@@ -156,12 +164,13 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
   }
   on_call(*frame, *call, received, granted);
   received.descriptors.clear();
+  received.sender_pidfd.reset();
   return Pumped::Progress;
 }
 
 Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
-  static thread_local os::Received received;
-  std::array<std::byte, handoff::max_frame / 64> buffer;
+  os::Received received;
+  static thread_local std::vector<std::byte> buffer(handoff::max_frame + 1);
   bool whole = false;
   for (const bool with_placeholder : {false, true}) {
     if (with_placeholder) move->placeholder.reset();
@@ -172,8 +181,10 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
     if (whole || !received.control_truncated) break;
   }
   const auto sender = process_of(received);
-  move->no_descriptor = !whole && received.control_truncated && sender->has_exited();
-  if (move->no_descriptor) return Pumped::Nothing;  // L is gone: the end point stays in the link until there is room
+  // Unless L is known to live, it cannot be given back: the end point stays in the link until there is room.
+  move->no_descriptor = !whole && received.control_truncated && (sender->has_exited() || !sender->pidfd.valid());
+  out_of_room_ = move->no_descriptor;
+  if (move->no_descriptor) return Pumped::Nothing;
   (void)os::drop_message(descriptor());
   const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
   const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
@@ -193,7 +204,6 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
     reply_taken(move->id, handoff::TakeOutcome::NoDescriptor, move->number);
     forget(move);
   }
-  received.descriptors.clear();
   return Pumped::Progress;
 }
 
@@ -240,6 +250,8 @@ void Link::on_cancel(handoff::MoveId id) {
   move->failure = {Fault::Cancelled, {}};
   move->arrived.reset();
   forget(move);
+  if (std::erase_if(inbox_, [id](const Unit& unit) { return unit.kind == Unit::Kind::Offer && unit.move == id; }) > 0)
+    fetched();
 }
 
 handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item) const {
@@ -258,7 +270,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
         break;
       case handoff::ServerState::Accepted:
         if (move->no_descriptor) return fail(os::Errno{EMFILE});
-        if (ended_ || broken_) return std::unexpected{end_failure()};
+        if (ended_ || broken_ || !descriptor().valid()) return std::unexpected{end_failure()};
         if (inbox_.size() >= read_ahead) return fail(Fault::FrameExpected);
         if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
         continue;
@@ -290,7 +302,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
   const auto sent = send_frame(lock, handoff::encode(room, {&item, 1}), waiting);
   move->taking = false;
   // L gone: the CALL was the commit. Anything else left TAKEN unsent: L still decides.
-  const bool listener_gone = !sent && (ended_ || broken_ || send_broken_);
+  const bool listener_gone = !sent && (ended_ || send_broken_);
   if (!sent && !listener_gone) {
     if (move->cancel_seen) on_cancel(move->id);
     return sent;
@@ -308,10 +320,12 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   if (parked && parked->nonblocking != move->description.nonblocking) nonblocking = parked->nonblocking;
   if (real && real->nonblocking != nonblocking) (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
   const UniqueFd end_point = move->arrived.release();
-  (void)os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
+  // A number that the program has closed meanwhile stays closed, and so does the end point.
+  if (const auto standing = os::cookie(FdRef{move->number}); standing && *standing == move->parked_cookie)
+    (void)os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
   endpoint::erase(move->parked_cookie);
   statistics().taken.fetch_add(1, std::memory_order_relaxed);
-  statistics().pause(os::monotonic_now() - move->item.image.stopped_at);
+  statistics().pause_since(move->item.image.stopped_at, os::monotonic_now());
   trace(move->id, 'S', "TAKEN");
   forget(move);
 }
@@ -329,27 +343,16 @@ void Link::forget(const std::shared_ptr<AwaitedMove>& move) {
   gate_.open();
 }
 
-void Link::decline(const Lock&, const std::shared_ptr<AwaitedMove>& move) {
+void Link::decline(const Lock&, const std::shared_ptr<AwaitedMove>& awaited) {
+  const auto move = awaited;
   std::array<std::byte, handoff::small_frame> room;
-  switch (move->machine.state()) {
-    case handoff::ServerState::Offered:
-      (void)move->machine.answer(false);
-      if (!ended_ && !broken_ && hello_sent_)
-        reply(handoff::encode(room, move->id, handoff::Answer{refused_no_reason, move->number, 0}));
-      break;
-    case handoff::ServerState::Called:
-      (void)move->machine.fail();
-      move->arrived.reset();
-      reply_taken(move->id, handoff::TakeOutcome::Declined, move->number);
-      break;
-    case handoff::ServerState::Accepted:  // the CALL, when it comes, finds an unknown move
-    case handoff::ServerState::Taken:
-    case handoff::ServerState::Refused:
-    case handoff::ServerState::Cancelled:
-    case handoff::ServerState::Ended:
-      break;
-  }
-  forget(std::shared_ptr{move});
+  const bool called = move->machine.state() == handoff::ServerState::Called;
+  if (move->machine.give_up() == handoff::ServerStep::SendAnswer && !ended_ && !broken_)
+    reply(handoff::encode(room, move->id, handoff::Answer{refused_no_reason, move->number, 0}));
+  move->failure = {Fault::BadDescriptor, {}};
+  move->arrived.reset();
+  if (called) reply_taken(move->id, handoff::TakeOutcome::Declined, move->number);
+  forget(move);
 }
 
 void AwaitedMove::number_lost() noexcept {
@@ -357,31 +360,34 @@ void AwaitedMove::number_lost() noexcept {
   link->decline(lock, shared_from_object<AwaitedMove>());
 }
 
-Result<void> Link::top_up_credit(Lock& lock, const Waiting& waiting) {
+void AwaitedMove::adopt(int through) noexcept {
+  const auto standing = os::cookie(FdRef{number});
+  if (!standing || *standing != parked_cookie) number = through;
+}
+
+Result<void> Link::top_up_credit() {
   const std::size_t held = placeholders_.size() + arrived_.size();
-  // In halves: a CREDIT for each move would be a message for each move.
-  if (held > credit_target_ / 2) return {};
-  auto event = os::event_descriptor();
-  if (!event) return fail(event.error());
+  // In halves: a CREDIT for each move would be a message for each move. A dead L has no use for it.
+  if (held > credit_target_ / 2 || !listener_alive()) return {};
   std::uint32_t more = 0;
-  for (; held + more < credit_target_; ++more) {
-    auto placeholder = os::duplicate(event->ref());
-    if (!placeholder) break;
-    placeholders_.emplace_back(std::move(*placeholder));
-  }
-  if (more == 0) return placeholders_.empty() && arrived_.empty() ? fail(os::Errno{EMFILE}) : Result<void>{};
-  std::array<std::byte, handoff::small_frame> room;
-  if (auto hello = say_hello(lock, waiting); !hello) return hello;
+  if (const auto event = os::event_descriptor())
+    for (; held + more < credit_target_; ++more) {
+      auto placeholder = os::duplicate(event->ref());
+      if (!placeholder) break;
+      placeholders_.emplace_back(std::move(*placeholder));
+    }
+  if (more == 0) return held == 0 ? fail(os::Errno{EMFILE}) : Result<void>{};
   expect_descriptors();
+  std::array<std::byte, handoff::small_frame> room;
   reply(handoff::encode(room, handoff::Credit{more}));
   return {};
 }
 
-Result<std::size_t> Link::announce_credit(Lock& lock, std::size_t count, const Waiting& waiting) {
+Result<std::size_t> Link::announce_credit(const Lock& lock, std::size_t count) {
   if (machine_.state() == transport::State::Indicated)
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
   credit_target_ = count;
-  if (auto announced = top_up_credit(lock, waiting); !announced) return std::unexpected{announced.error()};
+  if (auto announced = top_up_credit(); !announced) return std::unexpected{announced.error()};
   return placeholders_.size();
 }
 
@@ -389,14 +395,14 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
                                                        const Waiting& waiting) {
   if (credit_target_ == 0) {
     constexpr std::size_t default_credit = 64;
-    if (auto announced = announce_credit(lock, default_credit, waiting); !announced)
-      return std::unexpected{announced.error()};
+    if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
   }
   while (arrived_.empty()) {
-    if (pump(lock) == Pumped::Progress) continue;
-    if (ended_ || broken_) return std::unexpected{end_failure()};
+    const Pumped pumped = pump(lock);
+    if (pumped == Pumped::Progress) continue;
+    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);
-    if (auto topped = top_up_credit(lock, waiting); !topped) return std::unexpected{topped.error()};
+    if (auto topped = top_up_credit(); !topped) return std::unexpected{topped.error()};
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
   }
   std::vector<Arrival> taken;
@@ -420,12 +426,11 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
   }
   const Instant now = os::monotonic_now();
   for (const Arrival& arrival : taken) {
-    statistics().pause(now - arrival.item.image.stopped_at);
+    statistics().pause_since(arrival.item.image.stopped_at, now);
     trace(arrival.id, 'S', "TAKEN");
   }
   statistics().taken.fetch_add(taken.size(), std::memory_order_relaxed);
-  if (auto topped = top_up_credit(lock, Waiting{true, never}); !topped && taken.empty())
-    return std::unexpected{topped.error()};
+  if (auto topped = top_up_credit(); !topped && taken.empty()) return std::unexpected{topped.error()};
   return taken;
 }
 

@@ -123,7 +123,7 @@ class Round {
         break;
     }
     if (link->ended(lock)) entry.revents |= static_cast<short>(POLLHUP | (entry.events & POLLIN));
-    push({entry.revents != 0 ? -1 : entry.fd, kernel_events, 0}, mask);
+    push({entry.revents != 0 ? -1 : entry.fd, link->wait_events(lock, kernel_events), 0}, mask);
     if (entry.revents != 0 && (entry.events & POLLOUT) != 0 && link->state(lock) == transport::State::Open) {
       kernel_.back() = {entry.fd, POLLOUT, 0};
       pass_mask_.back() = POLLOUT;
@@ -157,7 +157,8 @@ class Round {
 
   /// The link's own descriptor ends the wait too.
   void watch(const Link::Lock& lock, const std::shared_ptr<Link>& link) {
-    if (!link->ended(lock)) extra_.push_back({link->waiting_descriptor(lock).get(), POLLIN, 0});
+    if (!link->ended(lock))
+      extra_.push_back({link->waiting_descriptor(lock).get(), link->wait_events(lock, POLLIN), 0});
     enter(lock, link);
   }
 
@@ -191,9 +192,10 @@ Result<int> poll(std::span<pollfd> entries, Instant deadline) {
     round.prepare();
     const bool ready = round.anything_ready();
     if (round.failure()) return std::unexpected{*round.failure()};
-    const auto woken = round.ask(ready ? Instant{} : deadline, wake);
+    // A wake that comes together with an event stays for the next wait.
+    const auto woken = round.ask(ready ? Instant{} : deadline, ready ? std::nullopt : wake);
     if (!woken) return std::unexpected{woken.error()};
-    if (*woken && !ready) return fail(Fault::Interrupted);
+    if (*woken) return fail(Fault::Interrupted);
     const auto count = std::ranges::count_if(entries, [](const pollfd& entry) { return entry.revents != 0; });
     if (count > 0 || os::monotonic_now() >= deadline) return static_cast<int>(count);
   }

@@ -195,6 +195,9 @@ std::string broken_in(const World& world) {
   if (!world.broken.empty()) return world.broken;
   if (world.listener_may_use() && world.server_owns()) return "both own";
   if (world.listener.state() == ListenerState::Moved && !world.server_took()) return "moved, but S did not take";
+  if (world.holds &&
+      (world.listener.state() == ListenerState::Moved || world.listener.state() == ListenerState::Abandoned))
+    return "L let go and keeps a descriptor";
   if (world.listener_lives && !world.holds && !world.server_took() &&
       world.listener.state() != ListenerState::Abandoned)
     return "nobody has it";

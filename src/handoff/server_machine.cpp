@@ -100,6 +100,26 @@ ServerStep ServerMachine::fail() noexcept {
   return ServerStep::Violation;
 }
 
+ServerStep ServerMachine::give_up() noexcept {
+  switch (state_) {
+    case ServerState::Offered:
+      state_ = ServerState::Refused;
+      return ServerStep::SendAnswer;
+    case ServerState::Accepted:
+      state_ = ServerState::Refused;
+      return ServerStep::None;
+    case ServerState::Called:
+      state_ = ServerState::Refused;
+      return ServerStep::SendTaken;
+    case ServerState::Taken:
+    case ServerState::Refused:
+    case ServerState::Cancelled:
+    case ServerState::Ended:
+      return ServerStep::None;
+  }
+  return ServerStep::None;
+}
+
 void ServerMachine::link_ended() noexcept {
   switch (state_) {
     case ServerState::Offered:

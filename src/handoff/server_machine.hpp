@@ -16,6 +16,7 @@
 //         +--------------> Cancelled <----+-------------------+
 //         | link ended                    | link ended
 //         +--------------> Ended <--------+                     (Called: the link's end changes nothing)
+//   Offered, Accepted, Called -- give up: SendAnswer, None, SendTaken (not taken) --> Refused
 //   express moves begin in Called.
 #pragma once
 
@@ -52,6 +53,9 @@ class ServerMachine {
   [[nodiscard]] ServerStep take() noexcept;
   /// S cannot or will not take what was called.
   [[nodiscard]] ServerStep fail() noexcept;
+  /// S no longer wants it. An OFFER is refused, a CALL declined; between the two nothing can be said: the CALL, when it
+  /// comes, finds no move.
+  [[nodiscard]] ServerStep give_up() noexcept;
   /// The link has been read to its end.
   void link_ended() noexcept;
 

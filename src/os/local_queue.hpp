@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// baton: os/local_queue.hpp: how much of a local socket's send buffer is taken.
+// baton: os/local_queue.hpp: the queues of a local socket: how much is in one, and closing the other.
 #pragma once
 
 #include <cstddef>
@@ -12,5 +12,8 @@ namespace baton::os {
 /// Octets of the send buffer taken by messages that the other side has not read, with the kernel's overhead (SIOCOUTQ,
 /// unix(7)): the measure that SO_SNDBUF limits.
 [[nodiscard]] Result<std::size_t> queued_octets(FdRef socket) noexcept;
+
+/// The other side's next send gives EPIPE; what has arrived stays to be read (shutdown(2), SHUT_RD).
+void refuse_messages(FdRef socket) noexcept;
 
 }  // namespace baton::os

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // baton: os/plain_calls.hpp: the kernel's own calls, for numbers that the library does not stand in for.
 //
-// Results and errno are the kernel's. Sending never raises SIGPIPE.
+// Results and errno are the kernel's. Sending on a socket never raises SIGPIPE.
 // Threads: any.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 
 namespace baton::os::plain {
@@ -51,8 +52,17 @@ inline ssize_t sendmsg(int s, const msghdr* message, int flags) noexcept {
 inline ssize_t recvmsg(int s, msghdr* message, int flags) noexcept { return ::recvmsg(s, message, flags); }
 inline ssize_t read(int s, void* room, std::size_t length) noexcept { return ::read(s, room, length); }
 inline ssize_t readv(int s, const iovec* parts, int count) noexcept { return ::readv(s, parts, count); }
-inline ssize_t write(int s, const void* octets, std::size_t length) noexcept { return ::write(s, octets, length); }
-inline ssize_t writev(int s, const iovec* parts, int count) noexcept { return ::writev(s, parts, count); }
+inline ssize_t write(int s, const void* octets, std::size_t length) noexcept {
+  const ssize_t sent = ::send(s, octets, length, MSG_NOSIGNAL);
+  return sent < 0 && errno == ENOTSOCK ? ::write(s, octets, length) : sent;
+}
+inline ssize_t writev(int s, const iovec* parts, int count) noexcept {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  const ssize_t sent = ::sendmsg(s, &message, MSG_NOSIGNAL);
+  return sent < 0 && errno == ENOTSOCK ? ::writev(s, parts, count) : sent;
+}
 inline int shutdown(int s, int how) noexcept { return ::shutdown(s, how); }
 inline int close(int s) noexcept { return ::close(s); }
 inline int ioctl(int s, unsigned long request, void* argument) noexcept { return ::ioctl(s, request, argument); }
