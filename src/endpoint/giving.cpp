@@ -350,6 +350,8 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
     move->called = false;
     --in_doubt_;
     statistics().in_doubt.fetch_sub(1, std::memory_order_relaxed);
+  } else {
+    move->collected = true;  // off before the call: the step that failed says so
   }
   endpoint::erase(move->real_cookie);
   given_.erase(move->id);

@@ -76,7 +76,8 @@ void Link::close(Bytes disconnect_data) {
   if (broken_) return wind_up(lock);
   // Who could still call is cut off first: what has arrived by then is answered, and nothing arrives unanswered after
   // it.
-  if (!awaited_.empty() || !arrived_.empty() || !placeholders_.empty()) os::refuse_messages(descriptor());
+  closing_ = !awaited_.empty() || !arrived_.empty() || !placeholders_.empty();
+  if (closing_) os::refuse_messages(descriptor());
   while (pump(lock) == Pumped::Progress) inbox_.clear();
   // Disconnect data would end the connection under the moves that are in doubt.
   if (!disconnect_data.empty() && in_doubt_ == 0 && machine_.state() == transport::State::Open &&

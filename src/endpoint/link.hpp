@@ -262,6 +262,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool broken_ = false;          // the peer broke the protocol: nothing is read any more
   bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
   bool watched_ = false;         // the outcome reader has it
+  bool closing_ = false;          // nothing more is received: what is here is answered
   bool out_of_room_ = false;     // a dead L's CALL waits in the link until there is a descriptor for it
   bool reader_stalled_ = false;  // ... and waits for the program to read what is its own
 

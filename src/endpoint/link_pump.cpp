@@ -38,7 +38,11 @@ std::size_t total(std::span<const iovec> octets) {
 }  // namespace
 
 Link::Pumped Link::pump(const Lock&) {
-  if (ended_ || broken_ || !descriptor().valid()) return Pumped::Ended;
+  if (ended_ || broken_ || !descriptor().valid()) {
+    // The end of the link decides no move that is in doubt; the death of its server, which may come later, does.
+    if (!given_.empty()) detect_dead_servers();
+    return Pumped::Ended;
+  }
   flush_outbox();
   if (inbox_.size() >= read_ahead || outbox_.size() >= max_outbox) return Pumped::Full;
   const Pumped pumped = receive_one();
@@ -84,6 +88,7 @@ Link::Pumped Link::receive_one() {
   Workspace& space = workspace();
   const auto outcome = os::receive_message(descriptor(), space.buffer, space.received, {.dont_wait = true});
   if (!outcome) return nothing_received(os::number(outcome.error()));
+  if (space.received.end && closing_) return Pumped::Nothing;  // our own refusal looks like an end
   if (space.received.end) {
     ended_ = true;
     (void)machine_.carrier_ended();
@@ -386,7 +391,11 @@ std::size_t Link::pending(const Lock&) const noexcept {
   return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called);
 }
 
-bool Link::readable(const Lock& lock) const noexcept { return pending(lock) > 0 || ended_ || broken_ || out_of_room_; }
+bool Link::readable(const Lock& lock) const noexcept {
+  if (pending(lock) > 0 || ended_ || broken_ || out_of_room_) return true;
+  // The outcome of a call that the program has not asked for; closing the number says that it will not.
+  return std::ranges::any_of(finished_, [](const auto& entry) { return !entry.second->collected; });
+}
 
 bool Link::read_outcomes() {
   Lock lock = this->lock();
