@@ -39,7 +39,7 @@ ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) 
       return on_link(**link);
     }
     if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target))
-      return report(use == Use::Read && waiting_of(s, flags).nonblocking ? Fault::WouldBlock : Fault::NotConfirmed);
+      return report(use == Use::Read && !waiting_of(s, flags).may_block() ? Fault::WouldBlock : Fault::NotConfirmed);
     const auto& given = std::get<std::shared_ptr<endpoint::GivenMove>>(target);
     if (auto back = await_give_back(*given, use, waiting_of(s, flags)); !back) return report(back.error());
     const endpoint::UseGuard guard{s};

@@ -78,30 +78,26 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> given_at(int number) {
 
 }  // namespace
 
-ssize_t send_offer(int s, const msghdr& message, cmsg_redhdr& header) {
-  const auto at = resolve_link(s);
-  if (!at) return report(at.error());
+ssize_t send_offer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& header) {
   const auto number = named_descriptor(header);
   if (!number) return report(number.error());
   if (*number < 0) return report(Fault::WrongFamily);
-  auto move = make_move(at->link, *number, handoff::ListenerMachine::Manner::Seed);
+  auto move = make_move(at.link, *number, handoff::ListenerMachine::Manner::Seed);
   if (!move) return report(move.error());
   if (to_domain((*move)->description.family) != header.domain) return report(Fault::WrongFamily);
   std::size_t octets = 0;
   const std::span<const iovec> parts{message.msg_iov, message.msg_iovlen};
   for (const iovec& part : parts) octets += part.iov_len;
-  auto lock = at->link->lock();
-  const auto offered = at->link->offer(lock, *move, parts, octets, waiting_for_move(s, *at->socket));
+  auto lock = at.link->lock();
+  const auto offered = at.link->offer(lock, *move, parts, octets, waiting_for_move(s, *at.socket));
   return offered ? static_cast<ssize_t>(octets) : report(offered.error());
 }
 
-ssize_t receive_offer(int s, msghdr& message, cmsg_redhdr& header, int flags) {
-  const auto at = resolve_link(s);
-  if (!at) return report(at.error());
-  endpoint::Waiting waiting = waiting_for_move(s, *at->socket);
+ssize_t receive_offer(int s, const LinkAt& at, msghdr& message, cmsg_redhdr& header, int flags) {
+  endpoint::Waiting waiting = waiting_for_move(s, *at.socket);
   waiting.nonblocking = waiting.nonblocking || (flags & MSG_DONTWAIT) != 0;
-  auto lock = at->link->lock();
-  const auto seen = at->link->await_offer(lock, {message.msg_iov, message.msg_iovlen}, waiting);
+  auto lock = at.link->lock();
+  const auto seen = at.link->await_offer(lock, {message.msg_iov, message.msg_iovlen}, waiting);
   if (!seen) return report(seen.error());
   const endpoint::AwaitedMove& move = *seen->move;
   const handoff::Description& description = move.description;
@@ -117,34 +113,30 @@ ssize_t receive_offer(int s, msghdr& message, cmsg_redhdr& header, int flags) {
   return static_cast<ssize_t>(seen->user_data);
 }
 
-ssize_t send_answer(int s, const msghdr& message, cmsg_redhdr& header) {
+ssize_t send_answer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& header) {
   for (std::size_t i = 0; i < message.msg_iovlen; ++i)
     if (message.msg_iov[i].iov_len != 0) return report(Fault::Argument);  // an answer brings no octets
-  const auto at = resolve_link(s);
-  if (!at) return report(at.error());
   if (header.bind_ok > REDBIND_OK) return report(Fault::Argument);
   const Target target = resolve(header.fd_server);
   const auto* awaited = std::get_if<std::shared_ptr<endpoint::AwaitedMove>>(&target);
-  if (awaited == nullptr || (*awaited)->link != at->link) return report(Fault::NoSuchMove);
+  if (awaited == nullptr || (*awaited)->link != at.link) return report(Fault::NoSuchMove);
   if (to_domain((*awaited)->description.family) != header.domain) return report(Fault::WrongFamily);
-  auto lock = at->link->lock();
-  const auto answered = at->link->answer(lock, *awaited, header.bind_ok, waiting_for_move(s, *at->socket));
+  auto lock = at.link->lock();
+  const auto answered = at.link->answer(lock, *awaited, header.bind_ok, waiting_for_move(s, *at.socket));
   return answered ? 0 : report(answered.error());
 }
 
-ssize_t receive_answer(int s, cmsg_redhdr& header, int flags) {
-  const auto at = resolve_link(s);
-  if (!at) return report(at.error());
+ssize_t receive_answer(int s, const LinkAt& at, cmsg_redhdr& header, int flags) {
   const auto number = named_descriptor(header);
   if (!number) return report(number.error());
-  endpoint::Waiting waiting = waiting_for_move(s, *at->socket);
+  endpoint::Waiting waiting = waiting_for_move(s, *at.socket);
   waiting.nonblocking = waiting.nonblocking || (flags & MSG_DONTWAIT) != 0;
-  auto lock = at->link->lock();
+  auto lock = at.link->lock();
   if (*number >= 0)
-    if (const auto move = at->link->given_by_number(lock, *number);
+    if (const auto move = at.link->given_by_number(lock, *number);
         move && to_domain(move->description.family) != header.domain)
       return report(Fault::WrongFamily);
-  const auto seen = at->link->await_answer(lock, *number, waiting);
+  const auto seen = at.link->await_answer(lock, *number, waiting);
   if (!seen) return report(seen.error());
   const endpoint::GivenMove& move = *seen->move;
   if (*number < 0) {

@@ -117,6 +117,12 @@ std::size_t length_of(const msghdr& message) {
   return message.msg_controllen == 0 ? sizeof(cmsg_redhdr) : message.msg_controllen;
 }
 
+template <class Step>
+ssize_t with_link(const std::shared_ptr<endpoint::IsoSocket>& socket, Step step) {
+  const auto link = socket->link();
+  return link ? step(LinkAt{socket, *link}) : report(link.error());
+}
+
 }  // namespace
 
 cmsg_redhdr* redirect_header(void* area, std::size_t length, int type) noexcept {
@@ -136,9 +142,9 @@ std::optional<ssize_t> send_control(int s, const msghdr& message, int flags) {
   if (!front) return report(Fault::Header);
   if (is_connection_data(*front)) return send_connection_data(s, *socket, message);
   if (auto* header = redirect_header(message.msg_control, message.msg_controllen, TPOPT_REDI_DATA))
-    return send_offer(s, message, *header);
+    return with_link(*socket, [&](const LinkAt& at) { return send_offer(s, at, message, *header); });
   if (auto* header = redirect_header(message.msg_control, length_of(message), TPOPT_REDI_BDOK))
-    return send_answer(s, message, *header);
+    return with_link(*socket, [&](const LinkAt& at) { return send_answer(s, at, message, *header); });
   return report(Fault::Header);
 }
 
@@ -148,9 +154,9 @@ std::optional<ssize_t> receive_control(int s, msghdr& message, int flags) {
   if (!socket) return refuse_elsewhere(s, message);
   if ((flags & ~MSG_DONTWAIT) != 0) return report(Fault::Unsupported);
   if (auto* header = redirect_header(message.msg_control, length_of(message), TPOPT_REDI_DATA))
-    return receive_offer(s, message, *header, flags);
+    return with_link(*socket, [&](const LinkAt& at) { return receive_offer(s, at, message, *header, flags); });
   if (auto* header = redirect_header(message.msg_control, length_of(message), TPOPT_REDI_BDOK))
-    return receive_answer(s, *header, flags);
+    return with_link(*socket, [&](const LinkAt& at) { return receive_answer(s, at, *header, flags); });
   const auto front = front_of(message);
   if (!front || is_redirect_type(*front) || front->words[1] == SOL_TRANSPORT ||
       message.msg_controllen < sizeof(cmsghdr))

@@ -23,10 +23,10 @@ std::optional<ssize_t> receive_control(int s, msghdr& message, int flags);
 [[nodiscard]] cmsg_redhdr* redirect_header(void* area, std::size_t length, int type) noexcept;
 
 // The steps of a handoff (handoff.cpp). Each gives what the C call gives.
-ssize_t send_offer(int s, const msghdr& message, cmsg_redhdr& header);
-ssize_t send_answer(int s, const msghdr& message, cmsg_redhdr& header);
-ssize_t receive_offer(int s, msghdr& message, cmsg_redhdr& header, int flags);
-ssize_t receive_answer(int s, cmsg_redhdr& header, int flags);
+ssize_t send_offer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& header);
+ssize_t send_answer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& header);
+ssize_t receive_offer(int s, const LinkAt& at, msghdr& message, cmsg_redhdr& header, int flags);
+ssize_t receive_answer(int s, const LinkAt& at, cmsg_redhdr& header, int flags);
 int send_call(int s, const cmsg_redhdr& header);
 int receive_call(int s, cmsg_redhdr& header);
 int describe_link(int s, cmsg_redhdr& header);

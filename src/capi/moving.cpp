@@ -24,8 +24,14 @@ using handoff::ListenerMachine;
 /// Unique on every link, and the same in the traces of both processes: the process in the upper half, a counter below.
 handoff::MoveId next_id() {
   static std::atomic<std::uint32_t> counter{0};
-  const auto process = static_cast<std::uint64_t>(os::process_id());
-  return process << 32U | counter.fetch_add(1, std::memory_order_relaxed);
+  // A forked child is another process, and its generation another one.
+  static std::atomic<std::uint64_t> process{0};
+  static std::atomic<std::uint32_t> known_in{~std::uint32_t{0}};
+  if (known_in.load(std::memory_order_acquire) != endpoint::generation()) {
+    process.store(static_cast<std::uint64_t>(os::process_id()), std::memory_order_relaxed);
+    known_in.store(endpoint::generation(), std::memory_order_release);
+  }
+  return process.load(std::memory_order_relaxed) << 32U | counter.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// BATON_STRICT=1: look for what costs too much to look for at every move.
@@ -53,9 +59,8 @@ endpoint::Result<void> describe(FdRef end_point, endpoint::GivenMove& move) {
   const auto local = os::local_address(end_point);
   const auto peer = os::peer_address(end_point);
   if (!local) return fail(local.error());
-  if (!peer) return fail(Fault::NotConnected);
-  const auto flags = os::descriptor_flags(end_point);
-  description.nonblocking = flags && flags->nonblocking;
+  if (!peer) return fail(os::is_listening(end_point) ? Fault::Listening : Fault::NotConnected);
+  description.nonblocking = os::is_nonblocking(end_point);
   description.descriptor = end_point.get();
   description.interface_index = static_cast<std::int32_t>(os::interface_index_of_local_address(end_point));
   description.receive_window = static_cast<std::int32_t>(os::receive_buffer(end_point).value_or(0));
@@ -85,8 +90,6 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target)) return fail(Fault::NotConnected);
   const auto family = movable_family(end_point);
   if (!family) return std::unexpected{family.error()};
-  const auto position = position_of(end_point);
-  if (!position) return std::unexpected{position.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
   if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
   if (endpoint::uses(number) > 0) return fail(Fault::Busy);
@@ -101,12 +104,13 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
     if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
     return move;
   }
+  const auto position = position_of(end_point);
+  if (!position) return std::unexpected{position.error()};
   if (position->state == os::TcpState::Close) return fail(Fault::NotConnected);
-  const auto flags = os::descriptor_flags(end_point);
   move->position = *position;
   move->item.image = {.position = endpoint::to_image(*position),
                       .cookie = *cookie,
-                      .nonblocking = flags && flags->nonblocking,
+                      .nonblocking = os::is_nonblocking(end_point),
                       .stopped_at = os::monotonic_now()};
   move->real = endpoint::HiddenFd{UniqueFd{adopt, number}};
   endpoint::insert_alias(*cookie, move);

@@ -45,9 +45,8 @@ endpoint::Result<LinkAt> resolve_link(int number) {
 }
 
 endpoint::Waiting waiting_of(int number, int flags) {
-  if ((flags & MSG_DONTWAIT) != 0) return {true, never};
-  const auto mode = os::descriptor_flags(FdRef{number});
-  return {mode && mode->nonblocking, never};
+  if ((flags & MSG_DONTWAIT) != 0) return {true, never, -1};
+  return {false, never, number};
 }
 
 endpoint::Waiting waiting_for_move(int number, endpoint::IsoSocket& socket) {
@@ -57,9 +56,9 @@ endpoint::Waiting waiting_for_move(int number, endpoint::IsoSocket& socket) {
 }
 
 endpoint::Waiting waiting_ms(int timeout_ms) {
-  if (timeout_ms < 0) return {false, never};
-  if (timeout_ms == 0) return {true, never};
-  return {false, os::monotonic_now() + std::chrono::milliseconds{timeout_ms}};
+  if (timeout_ms < 0) return {false, never, -1};
+  if (timeout_ms == 0) return {true, never, -1};
+  return {false, os::monotonic_now() + std::chrono::milliseconds{timeout_ms}, -1};
 }
 
 endpoint::Result<void> await_give_back(endpoint::GivenMove& move, Use use, const endpoint::Waiting& waiting) {

@@ -67,8 +67,8 @@ class Members {
   bool end_array() { return false; }
   bool binary(binary_t&) { return false; }
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception&) { return false; }
-  bool null() { return inside_; }
-  bool boolean(bool) { return inside_; }
+  [[nodiscard]] bool null() const { return inside_; }
+  [[nodiscard]] bool boolean(bool) const { return inside_; }
   bool key(string_t& name) {
     name_ = std::move(name);
     return true;

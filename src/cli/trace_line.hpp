@@ -61,7 +61,7 @@ struct TraceEvent {
 [[nodiscard]] char side_of(const TraceEvent& event) noexcept;
 
 /// Several times what TraceLine writes (octets); what is longer is no line of a trace.
-inline constexpr std::size_t longest_line = 16 * 1024;
+inline constexpr std::size_t longest_line = std::size_t{16} * 1024;
 
 struct LineCount {
   std::uint64_t lines = 0;   // empty ones are not counted

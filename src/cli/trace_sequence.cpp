@@ -137,9 +137,11 @@ std::vector<TraceEvent> in_order(std::vector<TraceEvent> written) {
     std::erase_if(written,
                   [](const TraceEvent& each) { return each.step == Step::Received && each.detail == "TAKEN"; });
   std::vector<std::pair<Instant, std::size_t>> order;  // of equal times, the line that was written first
+  order.reserve(written.size());
   for (std::size_t place = 0; place < written.size(); ++place) order.emplace_back(written[place].time, place);
   std::ranges::sort(order);
   std::vector<TraceEvent> events;
+  events.reserve(written.size());
   for (const auto& [time, place] : order) events.push_back(std::move(written[place]));
   // The n-th receipt of a frame is that of its n-th sending.
   for (const Frame frame : {Frame::Offer, Frame::Answer, Frame::Call, Frame::Taken, Frame::Cancel, Frame::Cancelled}) {

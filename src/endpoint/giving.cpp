@@ -205,8 +205,7 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
     act(move, move->machine.cancel());
     return fail(Fault::Busy);
   }
-  if (const auto flags = os::descriptor_flags(FdRef{move->number}); flags && !move->number_gone)
-    move->item.image.nonblocking = flags->nonblocking;
+  if (!move->number_gone) move->item.image.nonblocking = os::is_nonblocking(FdRef{move->number});
   move->item.image.position = to_image(move->position);
   std::array<std::byte, handoff::small_frame> room;
   const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, 0);
@@ -252,7 +251,10 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
       move->failure = {item.outcome == handoff::TakeOutcome::NoCredit ? Fault::NoCredit : Fault::RefusedMove, {}};
     if (os::trace_enabled())
       os::TraceLine{cookie_, item.move, 'L', "outcome"}.text("taken", handoff::name_of(item.outcome));
-    act(move, move->machine.taken(item.outcome));
+    const auto step = move->machine.taken(item.outcome);
+    // Refused because the stream was touched: S has not had it, so it was a call of L's own, and L goes on from there.
+    if (item.outcome == handoff::TakeOutcome::Touched && step == handoff::ListenerStep::Verify) move->own_doing = true;
+    act(move, step);
   }
 }
 
@@ -292,7 +294,7 @@ void Link::act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep ste
       statistics().given_back.fetch_add(1, std::memory_order_relaxed);
       if (move->failure.fault == Fault::RefusedMove || move->failure.fault == Fault::NoCredit)
         statistics().refused.fetch_add(1, std::memory_order_relaxed);
-      put_back(move, true);
+      put_back(move, !move->own_doing);
       break;
     case handoff::ListenerStep::LetGo:
       let_go(move);

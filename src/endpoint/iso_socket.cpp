@@ -101,7 +101,7 @@ Result<int> IsoSocket::accept(const Waiting& waiting) {
         return accepted;
       }
     }
-    if (waiting.nonblocking) return fail(Fault::WouldBlock);
+    if (!waiting.may_block()) return fail(Fault::WouldBlock);
     pollfd entry{number, POLLIN, 0};
     const auto ready = os::poll_until({&entry, 1}, waiting.deadline);
     if (!ready) return fail(ready.error());
@@ -116,7 +116,7 @@ Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& 
     auto begun = begin_connect(address);
     if (begun) {
       link = std::move(*begun);
-    } else if (begun.error().fault != Fault::WouldBlock || waiting.nonblocking) {
+    } else if (begun.error().fault != Fault::WouldBlock || !waiting.may_block()) {
       return std::unexpected{begun.error()};
     } else if (os::monotonic_now() >= until) {
       return fail(Fault::TimedOut);

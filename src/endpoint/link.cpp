@@ -55,7 +55,8 @@ Result<void> Link::await_confirmation(Lock& lock, const Waiting& waiting) {
     if (machine_.state() != transport::State::AwaitingConfirm) continue;
     const Instant deadline = std::min(waiting.deadline, machine_.deadline().value_or(never));
     if (os::monotonic_now() >= deadline) return fail(Fault::TimedOut);
-    if (auto waited = pause(lock, Waiting{waiting.nonblocking, deadline}, POLLIN); !waited) return waited;
+    if (auto waited = pause(lock, Waiting{waiting.nonblocking, deadline, waiting.as_number}, POLLIN); !waited)
+      return waited;
   }
 }
 

@@ -34,6 +34,7 @@
 #include "endpoint/table.hpp"
 #include "handoff/frames.hpp"
 #include "os/ancillary.hpp"
+#include "os/socket.hpp"
 #include "transport/connection.hpp"
 
 namespace baton::endpoint {
@@ -42,6 +43,12 @@ namespace baton::endpoint {
 struct Waiting {
   bool nonblocking = false;
   Instant deadline = never;
+  /// The mode of this number decides, asked only when there is something to wait for; -1: `nonblocking` does.
+  int as_number = -1;
+
+  [[nodiscard]] bool may_block() const noexcept {
+    return !nonblocking && (as_number < 0 || !os::is_nonblocking(FdRef{as_number}));
+  }
 };
 
 /// Units that are read ahead of the program.
@@ -162,6 +169,8 @@ class Link : public std::enable_shared_from_this<Link> {
   /// `events`, less what cannot be read for want of room, plus what is needed to send the library's own replies.
   [[nodiscard]] short wait_events(const Lock&, short events) const noexcept;
   [[nodiscard]] Gate& gate() noexcept { return gate_; }
+  /// Looks whether a process that moves depend on has died, and ends those moves: whether anything has changed.
+  bool detect_deaths();
   /// Blocks once for an event on the link, the gate or a process's death; the caller looks again.
   Result<void> pause(Lock& lock, const Waiting& waiting, short events);
 
@@ -217,7 +226,8 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Queues the first frame of this side, before any other.
   void say_hello();
   void detect_dead_servers();
-  void detect_dead_listener();
+  bool detect_dead_listener();
+  [[nodiscard]] bool depends_on_listener() const noexcept;
   Result<void> ensure_pidfd(Process& process);
   void add_process_entries(std::vector<pollfd>& entries) const;
   void fetched();
@@ -262,7 +272,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool broken_ = false;          // the peer broke the protocol: nothing is read any more
   bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
   bool watched_ = false;         // the outcome reader has it
-  bool closing_ = false;          // nothing more is received: what is here is answered
+  bool closing_ = false;         // nothing more is received: what is here is answered
   bool out_of_room_ = false;     // a dead L's CALL waits in the link until there is a descriptor for it
   bool reader_stalled_ = false;  // ... and waits for the program to read what is its own
 

@@ -49,8 +49,6 @@ Link::Pumped Link::pump(const Lock&) {
   if (pumped == Pumped::Progress || pumped == Pumped::Ended) {
     fetched();
   }
-  if (pumped != Pumped::Progress && !given_.empty()) detect_dead_servers();
-  if (pumped == Pumped::Nothing && !awaited_.empty()) detect_dead_listener();
   return pumped;
 }
 
@@ -244,18 +242,22 @@ void Link::detect_dead_servers() {
   gate_.open();
 }
 
-void Link::detect_dead_listener() {
-  const bool waiting = std::ranges::any_of(awaited_, [](const auto& entry) {
+bool Link::depends_on_listener() const noexcept {
+  return std::ranges::any_of(awaited_, [](const auto& entry) {
     const auto state = entry.second->machine.state();
     return state == handoff::ServerState::Offered || state == handoff::ServerState::Accepted;
   });
-  if (!waiting || listener_alive()) return;
+}
+
+bool Link::detect_dead_listener() {
+  if (!depends_on_listener() || listener_alive()) return false;
   if (!ended_ && !broken_)
     while (receive_one() == Pumped::Progress) {
     }
   // No CALL will come any more, even if a forked child of L keeps the link open.
   if (!out_of_room_) end_moves();
   gate_.open();
+  return true;
 }
 
 os::Result<std::size_t> Link::send_now(std::span<const iovec> octets, std::span<const int> descriptors) {
@@ -309,9 +311,9 @@ Result<void> Link::send(Lock& lock, std::span<const iovec> octets, std::span<con
           break;
         case ETOOMANYREFS: {
           // Later, not never (unix(7)): nothing says when, so look again soon.
-          if (waiting.nonblocking) return fail(Fault::WouldBlock);
+          if (!waiting.may_block()) return fail(Fault::WouldBlock);
           const Instant soon = os::monotonic_now() + std::chrono::milliseconds{1};
-          auto waited = pause(lock, Waiting{false, std::min(soon, waiting.deadline)}, 0);
+          auto waited = pause(lock, Waiting{false, std::min(soon, waiting.deadline), -1}, 0);
           if (!waited && (waited.error().fault != Fault::TimedOut || os::monotonic_now() >= waiting.deadline))
             return waited;
           continue;
@@ -351,7 +353,8 @@ short Link::wait_events(const Lock&, short events) const noexcept {
 
 Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
   if (out_of_room_) return fail(os::Errno{EMFILE});
-  if (waiting.nonblocking) return fail(Fault::WouldBlock);
+  // What a death changes shows in the next look of the caller.
+  if (!waiting.may_block()) return detect_deaths() ? Result<void>{} : fail(Fault::WouldBlock);
   if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
   if (auto entered = gate_.enter(); !entered) return fail(entered.error());
   thread_local std::vector<pollfd> entries;
@@ -364,7 +367,16 @@ Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
   gate_.leave();
   if (!ready) return fail(ready.error());
   if (*ready == 0) return fail(Fault::TimedOut);
+  // Behind the link and the gate stand the processes.
+  if (std::any_of(entries.begin() + 2, entries.end(), [](const pollfd& entry) { return entry.revents != 0; }))
+    (void)detect_deaths();
   return {};
+}
+
+bool Link::detect_deaths() {
+  const std::size_t given = given_.size();
+  detect_dead_servers();
+  return detect_dead_listener() || given_.size() != given;
 }
 
 void Link::add_wait_entries(const Lock&, std::vector<pollfd>& entries) {
@@ -377,11 +389,11 @@ void Link::add_process_entries(std::vector<pollfd>& entries) const {
   const auto add = [&](const Process* process) {
     if (process == nullptr || process == last) return;
     last = process;
-    // The dead one has been dealt with: its pidfd stays readable.
-    if (process->pidfd.valid() && !process->has_exited()) entries.push_back({process->pidfd.get(), POLLIN, 0});
+    if (process->pidfd.valid()) entries.push_back({process->pidfd.get(), POLLIN, 0});
   };
-  for (const auto& [id, move] : given_) add(move->server.get());
-  if (!awaited_.empty()) add(peer_process_.get());
+  for (const auto& [id, move] : given_)
+    if (!move->sending) add(move->server.get());
+  if (depends_on_listener()) add(peer_process_.get());
 }
 
 std::size_t Link::pending(const Lock&) const noexcept {

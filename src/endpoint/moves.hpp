@@ -57,6 +57,7 @@ struct GivenMove final : Object {
   bool number_gone = false;         // the program closed the number
   bool called = false;              // counted as in doubt
   bool sending = false;             // its OFFER or CALL waits for room: nothing may end it meanwhile
+  bool own_doing = false;           // S found the stream touched, and has not touched it
   std::shared_ptr<Process> server;  // who answered
   std::int16_t bind_ok = 0;
   std::int32_t server_descriptor = -1;

@@ -20,6 +20,7 @@ namespace baton::endpoint {
 /// Nobody read or wrote since `then`. The quick reading decides where it agrees; else the kernel's exact one has the
 /// last word.
 [[nodiscard]] inline bool untouched(FdRef end_point, const os::StreamPosition& then) noexcept {
+  if (os::unmoved_since(end_point, then)) return true;
   const auto now = os::read_position(end_point);
   if (now && os::same(then, *now)) return true;
   const auto exact = os::confirm_position(end_point);

@@ -44,8 +44,8 @@ void after_fork_in_child() {
   Table& t = table();
   for (const int number : t.hidden) UniqueFd{adopt, number}.reset();
   t.hidden.clear();
-  for (auto& [cookie, found] : t.by_cookie) t.inherited_by_cookie[cookie] = Found{std::move(found.object), true};
-  for (auto& [number, found] : t.by_number) t.inherited_by_number[number] = Found{std::move(found.object), true};
+  for (auto& [cookie, found] : t.by_cookie) t.inherited_by_cookie[cookie] = Found{std::move(found.object), true, 0};
+  for (auto& [number, found] : t.by_number) t.inherited_by_number[number] = Found{std::move(found.object), true, 0};
   t.by_cookie.clear();
   t.by_number.clear();
   t.cookie_of.clear();
@@ -106,16 +106,18 @@ Found find(int number) noexcept {
   {
     const std::lock_guard lock{t.mutex};
     if (cookie) {
-      if (const auto entry = t.by_cookie.find(*cookie); entry != t.by_cookie.end()) return entry->second;
+      if (const auto entry = t.by_cookie.find(*cookie); entry != t.by_cookie.end())
+        return Found{entry->second.object, false, *cookie};
       if (const auto entry = t.inherited_by_cookie.find(*cookie); entry != t.inherited_by_cookie.end())
-        return entry->second;
+        return Found{entry->second.object, true, *cookie};
     }
     if (const auto entry = t.by_number.find(number); entry != t.by_number.end())
       found = entry->second;
     else if (const auto inherited = t.inherited_by_number.find(number); inherited != t.inherited_by_number.end())
       found = inherited->second;
   }
-  if (!found.object) return {};
+  found.cookie = cookie.value_or(0);
+  if (!found.object) return found;
   if (found.object->verify(number)) return found;
   const std::lock_guard lock{t.mutex};
   t.by_number.erase(number);
@@ -141,7 +143,7 @@ void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
   lose(t, evict(t, number, cookie), object);
-  t.by_cookie[cookie] = Found{std::move(object), false};
+  t.by_cookie[cookie] = Found{std::move(object), false, 0};
   t.cookie_of[number] = cookie;
   t.count();
 }
@@ -149,7 +151,7 @@ void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
-  t.by_cookie[cookie] = Found{std::move(object), false};
+  t.by_cookie[cookie] = Found{std::move(object), false, 0};
   t.count();
 }
 
@@ -157,7 +159,7 @@ void insert_by_number(int number, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
   lose(t, evict(t, number, 0), object);
-  t.by_number[number] = Found{std::move(object), false};
+  t.by_number[number] = Found{std::move(object), false, 0};
   t.count();
 }
 

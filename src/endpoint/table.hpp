@@ -52,6 +52,7 @@ class Object : public std::enable_shared_from_this<Object> {
 struct Found {
   std::shared_ptr<Object> object;
   bool foreign = false;
+  std::uint64_t cookie = 0;  // of the number, 0 if it is no socket or nothing is known at all
 };
 [[nodiscard]] Found find(int number) noexcept;
 

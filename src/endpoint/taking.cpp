@@ -34,10 +34,8 @@ void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
 }
 
 bool is_described(FdRef end_point, handoff::Kind kind, handoff::Family family) noexcept {
-  const auto found = os::kind(end_point);
-  if (!found || kind != handoff::Kind::Connection) return false;
-  const int domain = family == handoff::Family::Inet ? AF_INET : AF_INET6;
-  return family != handoff::Family::Iso && *found == os::SocketKind{domain, SOCK_STREAM, IPPROTO_TCP};
+  if (kind != handoff::Kind::Connection || family == handoff::Family::Iso) return false;
+  return os::is_tcp(end_point, family == handoff::Family::Inet ? AF_INET : AF_INET6);
 }
 
 }  // namespace
@@ -75,7 +73,7 @@ Result<Link::OfferSeen> Link::await_offer(Lock& lock, std::span<const iovec> roo
       if (!parked) return fail(parked.error());
       if (parked->get() > highest_number) {
         inbox_.erase(unit);
-        (void)answer(lock, move, refused_no_descriptor, Waiting{true, never});
+        (void)answer(lock, move, refused_no_descriptor, Waiting{true, never, -1});
         return fail(Fault::Overflow);
       }
       const auto cookie = os::cookie(parked->ref());
@@ -315,10 +313,10 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
 void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   // The mode that the program gave the parked number wins; else the end point keeps the one that L had.
   const auto parked = os::descriptor_flags(FdRef{move->number});
-  const auto real = os::descriptor_flags(move->arrived.ref());
   bool nonblocking = move->item.image.nonblocking;
   if (parked && parked->nonblocking != move->description.nonblocking) nonblocking = parked->nonblocking;
-  if (real && real->nonblocking != nonblocking) (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
+  if (os::is_nonblocking(move->arrived.ref()) != nonblocking)
+    (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
   const UniqueFd end_point = move->arrived.release();
   // A number that the program has closed meanwhile stays closed, and so does the end point.
   if (const auto standing = os::cookie(FdRef{move->number}); standing && *standing == move->parked_cookie)

@@ -98,6 +98,7 @@ class Round {
     const bool reading = (entry.events & POLLIN) != 0;
     if (reading && link->state(lock) == transport::State::Indicated) (void)link->confirm(lock, {});
     link->pump_all(lock);
+    (void)link->detect_deaths();
     short kernel_events = reading ? POLLIN : short{0};
     short mask = 0;
     switch (link->state(lock)) {
@@ -134,6 +135,7 @@ class Round {
   void prepare_given(pollfd& entry, GivenMove& move) {
     Link::Lock lock = move.link->lock();
     move.link->pump_all(lock);
+    (void)move.link->detect_deaths();
     if (move.machine.state() == handoff::ListenerState::Offered) return push({entry.fd, entry.events, 0}, everything);
     if (move.machine.ended()) {
       if (find(entry.fd).object.get() != &move) return push({entry.fd, entry.events, 0}, everything);  // given back
@@ -147,6 +149,7 @@ class Round {
   void prepare_awaited(pollfd& entry, AwaitedMove& move) {
     Link::Lock lock = move.link->lock();
     move.link->pump_all(lock);
+    (void)move.link->detect_deaths();
     const auto state = move.machine.state();
     if (state == handoff::ServerState::Cancelled || state == handoff::ServerState::Ended ||
         state == handoff::ServerState::Refused)

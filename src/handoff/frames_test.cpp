@@ -125,11 +125,13 @@ TEST(DecodeHello, RefusesVersionsThatAreMissingOrInWrongOrder) {
 }
 
 TEST(DecodeHello, RefusesNumbersThatAreTooShort) {
-  for (int tag = 2; tag <= 5; ++tag)
-    for (std::size_t size = 0; size < (tag == 5 ? 8U : 4U); ++size) {
-      SCOPED_TRACE(std::to_string(tag) + ", " + std::to_string(size));
-      expect_error(Builder{hello_type}.field(versions_tag, versions).field(tag, filled(size)).octets(),
-                   FrameError::Field);
+  for (int cut = 2; cut <= 5; ++cut)
+    for (std::size_t size = 0; size < (cut == 5 ? 8U : 4U); ++size) {
+      SCOPED_TRACE(std::to_string(cut) + ", " + std::to_string(size));
+      Builder hello{hello_type};
+      hello.field(versions_tag, versions);
+      for (int tag = 2; tag <= 5; ++tag) hello.field(tag, filled(tag == cut ? size : 8));
+      expect_error(hello.octets(), FrameError::Field);
     }
 }
 
@@ -405,7 +407,8 @@ TEST(DecodeFrame, RefusesAPayloadLengthThatDoesNotAgreeWithTheMessage) {
 }
 
 TEST(DecodeFrame, SkipsUnknownFieldsWhereverTheyStand) {
-  const Octets unknown = hex("4d4d 00000003 010203") + hex("000b 00000000") + hex("ffff 00000001 00");
+  const Octets unknown =
+      hex("4d4d 00000003 010203") + hex("000b 00000000 000c 00000000 0000 00000000") + hex("ffff 00000001 00");
   for (const Sample& sample : samples()) {
     SCOPED_TRACE(sample.name);
     for (const std::size_t at : field_starts(sample.octets)) {

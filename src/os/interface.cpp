@@ -4,9 +4,13 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <chrono>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <optional>
 
+#include "os/process.hpp"
 #include "os/socket.hpp"
 
 namespace baton::os {
@@ -48,13 +52,44 @@ bool carries(const ifaddrs& entry, const Address& address) noexcept {
   return ((ipv4_of(entry.ifa_addr) ^ ipv4_of(address.data())) & mask) == 0;
 }
 
-unsigned interface_with(const Address& address) noexcept {
+/// Interfaces change seldom and are asked for at every offer: one walk a second is enough.
+class Known {
+ public:
+  std::optional<unsigned> find(const Address& address, Instant now) {
+    const std::lock_guard lock{mutex_};
+    if (now - since_ < std::chrono::seconds{1} && address == address_) return index_;
+    return std::nullopt;
+  }
+  void keep(const Address& address, unsigned index, Instant now) {
+    const std::lock_guard lock{mutex_};
+    address_ = address;
+    index_ = index;
+    since_ = now;
+  }
+
+ private:
+  std::mutex mutex_;
+  Address address_;
+  unsigned index_ = 0;
+  Instant since_ = Instant::min() / 2;
+};
+
+unsigned walk(const Address& address) noexcept {
   ifaddrs* first = nullptr;
   if (getifaddrs(&first) != 0) return 0;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner{first, &freeifaddrs};
   for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next)
     if (carries(*each, address)) return if_nametoindex(each->ifa_name);
   return 0;
+}
+
+unsigned interface_with(const Address& address) noexcept {
+  static Known known;
+  const Instant now = monotonic_now();
+  if (const auto index = known.find(address, now)) return *index;
+  const unsigned index = walk(address);
+  known.keep(address, index, now);
+  return index;
 }
 
 }  // namespace

@@ -71,6 +71,13 @@ Result<SocketKind> kind(FdRef socket) noexcept {
   return SocketKind{.domain = *domain, .type = *type, .protocol = *protocol};
 }
 
+bool is_tcp(FdRef socket, int domain) noexcept {
+  // Only stream sockets have this protocol: SO_TYPE would say nothing new.
+  const auto protocol = option<int>(socket, SOL_SOCKET, SO_PROTOCOL);
+  const auto family = option<int>(socket, SOL_SOCKET, SO_DOMAIN);
+  return protocol && family && *protocol == IPPROTO_TCP && *family == domain;
+}
+
 bool is_listening(FdRef socket) noexcept { return option<int>(socket, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) != 0; }
 
 bool has_upper_layer_protocol(FdRef socket) noexcept {
@@ -101,6 +108,11 @@ bool operator==(const Address& a, const Address& b) noexcept { return std::range
 
 Result<Address> local_address(FdRef socket) noexcept { return address_from(socket, &getsockname); }
 Result<Address> peer_address(FdRef socket) noexcept { return address_from(socket, &getpeername); }
+
+bool is_nonblocking(FdRef descriptor) noexcept {
+  const int flags = fcntl(descriptor.get(), F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
 
 Result<DescriptorFlags> descriptor_flags(FdRef descriptor) noexcept {
   const int status = fcntl(descriptor.get(), F_GETFL);

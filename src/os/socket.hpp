@@ -33,6 +33,8 @@ struct SocketKind {
 };
 [[nodiscard]] Result<SocketKind> kind(FdRef socket) noexcept;
 
+/// A TCP socket of that family; MPTCP is none.
+[[nodiscard]] bool is_tcp(FdRef socket, int domain) noexcept;
 [[nodiscard]] bool is_listening(FdRef socket) noexcept;
 /// TCP_ULP is set: the kernel changes the stream on its way (kTLS).
 [[nodiscard]] bool has_upper_layer_protocol(FdRef socket) noexcept;
@@ -71,7 +73,7 @@ class Address {
 [[nodiscard]] unsigned bound_interface(FdRef socket) noexcept;
 /// The interface that carries the local address of a TCP socket (if_nametoindex(3)): the one it is bound to, else the
 /// one of a link-local address, else the one that has the address; 0 if none. Walks all interfaces of this process'
-/// network namespace: not for the hot path.
+/// network namespace, at most once a second for the same address.
 [[nodiscard]] unsigned interface_index_of_local_address(FdRef socket) noexcept;
 
 // --- Settings -----------------------------------------------------------------------------------------------------
@@ -81,6 +83,8 @@ struct DescriptorFlags {
   bool close_on_exec = false;  // of the number
 };
 [[nodiscard]] Result<DescriptorFlags> descriptor_flags(FdRef descriptor) noexcept;
+/// O_NONBLOCK of the open file; false where there is none.
+[[nodiscard]] bool is_nonblocking(FdRef descriptor) noexcept;
 Result<void> set_nonblocking(FdRef descriptor, bool on) noexcept;
 Result<void> set_close_on_exec(FdRef descriptor, bool on) noexcept;
 

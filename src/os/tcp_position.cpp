@@ -96,6 +96,15 @@ Result<Queues> quick_queues(FdRef socket) noexcept {
   return Queues{.unread = *unread, .unacknowledged = *unacknowledged};
 }
 
+StreamPosition quick_position(const Counters& counters, const Queues& queues) noexcept {
+  // SIOCINQ leaves the FIN out, read or not.
+  const std::uint64_t fin = counts_arrived_fin(counters.state) ? 1 : 0;
+  return StreamPosition{.consumed = counters.received - queues.unread - fin,
+                        .written = counters.acknowledged + queues.unacknowledged,
+                        .unread = queues.unread,
+                        .state = counters.state};
+}
+
 /// Reads the queues between two equal readings of the counters: nothing arrived and nothing was acknowledged meanwhile.
 /// `read_queues` gives a Result<T>; `combine` makes the position of both.
 template <class ReadQueues, class Combine>
@@ -146,16 +155,14 @@ bool same(const StreamPosition& a, const StreamPosition& b) noexcept {
 }
 
 Result<StreamPosition> read_position(FdRef socket) noexcept {
-  return bracketed(
-      socket, [socket] { return quick_queues(socket); },
-      [](const Counters& counters, const Queues& queues) {
-        // SIOCINQ leaves the FIN out, read or not.
-        const std::uint64_t fin = counts_arrived_fin(counters.state) ? 1 : 0;
-        return StreamPosition{.consumed = counters.received - queues.unread - fin,
-                              .written = counters.acknowledged + queues.unacknowledged,
-                              .unread = queues.unread,
-                              .state = counters.state};
-      });
+  return bracketed(socket, [socket] { return quick_queues(socket); }, quick_position);
+}
+
+bool unmoved_since(FdRef socket, const StreamPosition& then) noexcept {
+  const auto queues = quick_queues(socket);
+  if (!queues) return false;
+  const auto counters = read_counters(socket);
+  return counters && has_stream(counters->state) && same(then, quick_position(*counters, *queues));
 }
 
 Result<StreamPosition> confirm_position(FdRef socket) noexcept {

@@ -49,6 +49,11 @@ struct StreamPosition {
 /// ENOTSOCK, EOPNOTSUPP, ENOPROTOOPT: not a TCP socket.
 [[nodiscard]] Result<StreamPosition> read_position(FdRef socket) noexcept;
 
+/// Proves with three system calls that nobody has read or written since `then`. False proves nothing: something may
+/// just have arrived in between; read_position() tells. The queues are read before the counters: what comes meanwhile
+/// can only make the sums larger, so equal sums are exact.
+[[nodiscard]] bool unmoved_since(FdRef socket, const StreamPosition& then) noexcept;
+
 /// The slow and exact reading through sock_diag(7), right with urgent data too: before a difference is believed.
 /// In state Close the kernel's list no longer has the socket, and this is the quick reading.
 /// ENOENT: the kernel has no tcp_diag, or the socket is of another network namespace; EAGAIN as above.
