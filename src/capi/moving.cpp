@@ -118,7 +118,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
 }
 
 void unmake_move(endpoint::GivenMove& move) {
-  endpoint::erase(move.real_cookie);
+  endpoint::erase_alias(move.real_cookie, move);
   (void)move.real.release().release();
 }
 

@@ -51,7 +51,7 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
   move->sending = false;
   if (!sent) {
     given_.erase(move->id);
-    endpoint::erase(move->real_cookie);
+    erase_alias(move->real_cookie, *move);
     return sent;
   }
   statistics().offered.fetch_add(1, std::memory_order_relaxed);
@@ -355,7 +355,7 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   } else {
     move->collected = true;  // off before the call: the step that failed says so
   }
-  endpoint::erase(move->real_cookie);
+  erase_alias(move->real_cookie, *move);
   given_.erase(move->id);
   if (std::erase_if(inbox_,
                     [&](const Unit& unit) { return unit.kind == Unit::Kind::Answer && unit.move == move->id; }) > 0)

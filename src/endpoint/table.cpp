@@ -155,6 +155,18 @@ void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object) {
   t.count();
 }
 
+void erase_alias(std::uint64_t cookie, const Object& object) noexcept {
+  Table& t = table();
+  std::shared_ptr<Object> last;  // destroyed without the lock
+  const std::lock_guard lock{t.mutex};
+  if (const auto entry = t.by_cookie.find(cookie);
+      entry != t.by_cookie.end() && entry->second.object.get() == &object) {
+    last = std::move(entry->second.object);
+    t.by_cookie.erase(entry);
+  }
+  t.count();
+}
+
 void insert_by_number(int number, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};

@@ -60,6 +60,8 @@ struct Found {
 void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object);
 /// A second cookie for the same object, without a number: the real end point of a parked one.
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object);
+/// Forgets it where it still is that object's: the socket may have come back and be in its next move.
+void erase_alias(std::uint64_t cookie, const Object& object) noexcept;
 /// Registers an object that has no cookie.
 void insert_by_number(int number, std::shared_ptr<Object> object);
 void erase(std::uint64_t cookie) noexcept;

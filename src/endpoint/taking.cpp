@@ -318,6 +318,8 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   if (os::is_nonblocking(move->arrived.ref()) != nonblocking)
     (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
   const UniqueFd end_point = move->arrived.release();
+  // Ours again: an earlier move of ours, whose outcome nobody has read yet, stands for it no more.
+  endpoint::erase(move->item.image.cookie);
   // A number that the program has closed meanwhile stays closed, and so does the end point.
   if (const auto standing = os::cookie(FdRef{move->number}); standing && *standing == move->parked_cookie)
     (void)os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
@@ -424,6 +426,7 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
   }
   const Instant now = os::monotonic_now();
   for (const Arrival& arrival : taken) {
+    endpoint::erase(arrival.item.image.cookie);  // as in settle()
     statistics().pause_since(arrival.item.image.stopped_at, now);
     trace(arrival.id, 'S', "TAKEN");
   }

@@ -10,9 +10,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "handoff/frames.hpp"
 
 namespace baton::handoff {
 
@@ -159,6 +162,42 @@ inline void set_payload_length(Octets& octets) {
   Octets length;
   Builder::append(length, octets.size() - 16, 4);
   std::ranges::copy(length, octets.begin() + 4);
+}
+
+/// True where both give the same frame.
+inline bool same(const Octets& left, const Octets& right) {
+  const auto a = decode(left);
+  const auto b = decode(right);
+  if (!a || !b || a->move != b->move || a->body.index() != b->body.index()) return false;
+  const auto bytes_equal = [](Bytes x, Bytes y) { return std::ranges::equal(x, y); };
+  const auto items_equal = [](const auto& x, const auto& y) {
+    if (x.size() != y.size()) return false;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (x[i] != y[i]) return false;
+    return true;
+  };
+  return std::visit(
+      [&]<typename T>(const T& x) {
+        const T& y = std::get<T>(b->body);
+        if constexpr (std::is_same_v<T, Hello>)
+          return x == y;
+        else if constexpr (std::is_same_v<T, Offer>)
+          return x.description == y.description && bytes_equal(x.user_data, y.user_data);
+        else if constexpr (std::is_same_v<T, Answer>)
+          return x.bind_ok == y.bind_ok && x.server_descriptor == y.server_descriptor &&
+                 x.transport_reference == y.transport_reference;
+        else if constexpr (std::is_same_v<T, Call>)
+          return x.express == y.express && items_equal(x.items, y.items) && bytes_equal(x.user_data, y.user_data);
+        else if constexpr (std::is_same_v<T, Taken>)
+          return items_equal(x.items, y.items);
+        else if constexpr (std::is_same_v<T, Credit>)
+          return x.more == y.more;
+        else if constexpr (std::is_same_v<T, Unsupported>)
+          return x.type == y.type;
+        else
+          return true;
+      },
+      a->body);
 }
 
 }  // namespace baton::handoff

@@ -110,8 +110,12 @@ struct World {
     const char frame = to_server.front();
     to_server.erase(0, 1);
     if (frame == offer) server.emplace(ServerMachine::Manner::Seed);
-    if (frame == call && server) say(server->call(), '?');
-    if (frame == call && !server) server.emplace(ServerMachine::Manner::Express);
+    if (frame == call && !server)
+      server.emplace(ServerMachine::Manner::Express);
+    else if (frame == call && server->state() == ServerState::Refused)
+      say(ServerStep::SendTaken, not_taken);  // given up in between: an unknown move
+    else if (frame == call)
+      say(server->call(), '?');
     if (frame == cancel) say(server->cancel(listener_lives), cancelled);
   }
 };
@@ -146,6 +150,11 @@ const std::vector<Event>& events() {
        [](World& w) { w.say(w.server->take(), taken); }},
       {"S fails", true, [=](W w) { return in(w, ServerState::Called); },
        [](World& w) { w.say(w.server->fail(), not_taken); }},
+      {"S gives up", false, [](W w) { return w.server_lives && w.server && !w.server->ended(); },
+       [](World& w) {
+         const bool was_called = w.server->state() == ServerState::Called;
+         w.say(w.server->give_up(), was_called ? not_taken : refused);
+       }},
       {"L sees the link's end", true,
        [](W w) { return w.listener_lives && !w.link_open && w.to_listener.empty() && !w.listener_saw_end; },
        [](World& w) {

@@ -21,7 +21,7 @@ using enum ServerStep;
 
 constexpr std::array states{Offered, Accepted, Called, Taken, Refused, Cancelled, Ended};
 
-enum class Event { Accept, Refuse, Call, CancelOfTheLiving, CancelOfTheDead, Take, Fail, LinkEnded };
+enum class Event { Accept, Refuse, Call, CancelOfTheLiving, CancelOfTheDead, Take, Fail, GiveUp, LinkEnded };
 
 struct Cell {
   ServerStep step;
@@ -93,6 +93,15 @@ constexpr Row table[] = {
        violates(Refused),
        violates(Cancelled),
        violates(Ended)}}},
+    {Event::GiveUp,
+     "give up",
+     {{{SendAnswer, Refused},
+       {None, Refused},
+       {SendTaken, Refused},
+       ignored(Taken),
+       ignored(Refused),
+       ignored(Cancelled),
+       ignored(Ended)}}},
     {Event::LinkEnded,
      "link ended",
      {{ends, ends, ignored(Called), ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended)}}},
@@ -114,6 +123,8 @@ ServerStep apply(ServerMachine& machine, Event event) {
       return machine.take();
     case Event::Fail:
       return machine.fail();
+    case Event::GiveUp:
+      return machine.give_up();
     case Event::LinkEnded:
       machine.link_ended();
       return None;

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Express moves of real connections: full batches with octets, credit that runs out and comes back, both ways on a
+// link.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "os/test_support.hpp"
+#include "seed/crowd.hpp"
+#include "support/runtime_dir.hpp"
+#include "support/sockets.hpp"
+
+namespace baton::test {
+namespace {
+
+constexpr const char* server_name = "express";
+
+std::vector<soc_move> moves_of(std::vector<Guest>& guests) {
+  std::vector<soc_move> moves;
+  for (Guest& guest : guests) {
+    soc_move move{};
+    move.fd = guest.end_point.number;
+    move.data = octets_of(guest.passport).data();
+    move.length = sizeof guest.passport;
+    moves.push_back(move);
+  }
+  return moves;
+}
+
+/// Outcomes of `count` moves; all have moved.
+void collect(int link, std::size_t count) {
+  std::vector<soc_move> outcomes(SOC_MOVES_MAX);
+  while (count > 0) {
+    const int got = checked(soc_outcomes(link, outcomes.data(), SOC_MOVES_MAX, -1), "soc_outcomes");
+    require(got > 0 && static_cast<std::size_t>(got) <= count, "no more outcomes than moves");
+    for (int i = 0; i < got; ++i) require(outcomes[static_cast<std::size_t>(i)].error == 0, "moved");
+    for (int i = 0; i < got; ++i) require(outcomes[static_cast<std::size_t>(i)].fd == -1, "nothing came back");
+    count -= static_cast<std::size_t>(got);
+  }
+}
+
+/// At most `count` end points that have come: what soc_take gives in one call.
+std::vector<Guest> take_some(int link, std::size_t count) {
+  std::vector<Passport> passports(count);
+  std::vector<soc_move> moves;
+  for (Passport& passport : passports) {
+    soc_move move{};
+    move.data = octets_of(passport).data();
+    move.length = sizeof passport;
+    moves.push_back(move);
+  }
+  const int got = checked(soc_take(link, moves.data(), static_cast<int>(count), -1), "soc_take");
+  require(got > 0, "soc_take waits for ever");
+  std::vector<Guest> guests;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+    require(moves[i].error == 0 && moves[i].length == sizeof(Passport), "all octets have come");
+    guests.push_back({end_point(moves[i].fd), passports[i]});
+  }
+  return guests;
+}
+
+class Express : public ::testing::Test {
+ protected:
+  template <class Listener, class Server>
+  void play(std::size_t clients, Listener listener, Server server) {
+    std::vector<Child> roles;
+    roles.emplace_back("server", [&] { server(); });
+    roles.emplace_back("listener", [&] { listener(); });
+    roles.emplace_back("clients", [&] { run_clients(clients, port, moved); });
+    EXPECT_EQ(finish(roles), "");
+  }
+  int accept_link(int listener) const {
+    const int link = steps.accept(listener);
+    pollfd entry{link, POLLIN, 0};
+    checked(soc_poll_ms(&entry, 1, 0), "soc_poll_ms");  // confirms
+    return link;
+  }
+
+  RuntimeDir folder;
+  Mailbox listening;
+  Mailbox port;
+  Mailbox moved;
+  Mailbox announced;
+  Mailbox exhausted;
+  Mailbox others_moved;
+  Steps steps{Waits::Blocking};
+};
+
+TEST_F(Express, AFullBatchOfConnectionsMovesWithTheOctetsReadOfEach) {
+  constexpr std::size_t count = SOC_MOVES_MAX;
+  play(
+      count,
+      [&] {
+        (void)listening.receive();
+        const int link = steps.connect(server_name);
+        const std::size_t before = os::testing::open_descriptors();
+        auto guests = accept_clients(steps, count, port);
+        auto moves = moves_of(guests);
+        (void)announced.receive();
+        require(checked(soc_give(link, moves.data(), count), "soc_give") == count, "the batch goes whole");
+        collect(link, count);
+        // The event on which the outcomes were waited for may stay with the link.
+        const std::size_t after = os::testing::open_descriptors();
+        require(after == before || after == before + 1, "every descriptor has gone");
+        checked(soc_close(link), "soc_close");
+      },
+      [&] {
+        const int listener = steps.listen(server_name);
+        listening.send(0);
+        const int link = accept_link(listener);
+        require(checked(soc_credit(link, count), "soc_credit") == count, "room for a whole batch");
+        announced.send(0);
+        std::vector<Guest> guests;
+        while (guests.size() < count) std::ranges::copy(take_some(link, count), std::back_inserter(guests));
+        moved.send(0);
+        for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+        checked(soc_close(link), "soc_close");
+        checked(soc_close(listener), "soc_close");
+      });
+}
+
+TEST_F(Express, CreditRunsOutAndComesBackWhenTheServerTakes) {
+  constexpr std::size_t count = 25;
+  constexpr int credit = 10;
+  play(
+      count,
+      [&] {
+        (void)listening.receive();
+        const int link = steps.connect(server_name);
+        auto guests = accept_clients(steps, count, port);
+        auto moves = moves_of(guests);
+        (void)announced.receive();
+        const int first = checked(soc_give(link, moves.data(), count), "soc_give");
+        require(first == credit, "as many as there is credit for");
+        Steps{Waits::SocPoll}.waiter().prepare(link);
+        require(soc_give(link, moves.data() + first, static_cast<int>(count) - first) == -1 && errno == EAGAIN,
+                "without credit a non-blocking give takes nothing");
+        // What was not accepted for the journey still is the program's.
+        require(cookie_of(moves[credit].fd) != 0, "the end point stays");
+        steps.waiter().prepare(link);
+        exhausted.send(0);
+        for (auto done = static_cast<std::size_t>(first); done < count;) {
+          const int more = checked(soc_give(link, moves.data() + done, static_cast<int>(count - done)), "soc_give");
+          require(more > 0 && more <= credit, "a blocking give waits for credit");
+          done += static_cast<std::size_t>(more);
+        }
+        collect(link, count);
+        checked(soc_close(link), "soc_close");
+      },
+      [&] {
+        const int listener = steps.listen(server_name);
+        listening.send(0);
+        const int link = accept_link(listener);
+        require(checked(soc_credit(link, credit), "soc_credit") == credit, "credit is held in descriptors");
+        announced.send(0);
+        (void)exhausted.receive();
+        std::vector<Guest> guests;
+        while (guests.size() < count) std::ranges::copy(take_some(link, 3), std::back_inserter(guests));
+        moved.send(0);
+        for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+        checked(soc_close(link), "soc_close");
+      });
+}
+
+TEST_F(Express, BatchesCrossEachOtherOnOneLink) {
+  constexpr std::size_t count = 40;
+  const Mailbox other_port;
+  const auto exchange = [&](int link, std::vector<Guest>& guests, const Mailbox& mine, const Mailbox& theirs) {
+    checked(soc_credit(link, count), "soc_credit");
+    auto moves = moves_of(guests);
+    for (std::size_t done = 0; done < count;)
+      done += static_cast<std::size_t>(
+          checked(soc_give(link, moves.data() + done, static_cast<int>(count - done)), "soc_give"));
+    std::vector<Guest> come;
+    while (come.size() < count) std::ranges::copy(take_some(link, count), std::back_inserter(come));
+    collect(link, count);
+    theirs.send(0);
+    (void)mine.receive();
+    for (const Guest& guest : come) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+    checked(soc_close(link), "soc_close");
+  };
+  std::vector<Child> roles;
+  roles.emplace_back("acceptor", [&] {
+    const int listener = steps.listen(server_name);
+    listening.send(0);
+    auto guests = accept_clients(steps, count, port);
+    exchange(accept_link(listener), guests, exhausted, others_moved);
+  });
+  roles.emplace_back("connector", [&] {
+    (void)listening.receive();
+    auto guests = accept_clients(steps, count, other_port);
+    exchange(steps.connect(server_name), guests, others_moved, exhausted);
+  });
+  moved.send(0);
+  moved.send(0);
+  roles.emplace_back("clients of the acceptor", [&] { run_clients(count, port, moved); });
+  roles.emplace_back("clients of the connector", [&] { run_clients(count, other_port, moved); });
+  EXPECT_EQ(finish(roles), "");
+}
+
+}  // namespace
+}  // namespace baton::test
