@@ -161,7 +161,10 @@ std::string client(const Sequence& sequence, int bottom) {
   const int middle = (from + to) / 2;
   const auto pause = sequence.move.pause();
   drawn += text(beside, middle - 2, Anchor::End, {}, "data stop");
-  drawn += text(beside, middle + 14, Anchor::End, {}, pause ? microseconds(*pause) + " \u00b5s" : "not ended");
+  if (pause)
+    drawn += text(beside, middle + 14, Anchor::End, {}, microseconds(*pause) + " \u00b5s");
+  else if (to == bottom)
+    drawn += text(beside, middle + 14, Anchor::End, {}, "not ended");
   if (to != bottom)
     drawn += text(beside, std::max(to + 4, middle + 34), Anchor::End, "small",
                   sequence.move.taken                         ? "served by S"

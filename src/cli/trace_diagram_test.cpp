@@ -105,6 +105,16 @@ TEST(Sequence, AnExpressCallEndsWhereSTakes) {
   EXPECT_EQ(sequence.arrows[0].received, sequence.arrows[1].sent);
 }
 
+TEST(Sequence, AnExpressCallStandsBeforeWhatSDoesWhateverTheTimes) {
+  const Sequence sequence = TraceText{}
+                                .server(0, "1", "TAKEN")
+                                .listener(35, "1", "CALL express")
+                                .listener(50, "1", "outcome", R"(,"taken":"taken")")
+                                .sequence(1);
+  EXPECT_EQ(arrows_of(sequence), (std::vector<std::string>{"CALL (express)", "TAKEN"}));
+  EXPECT_EQ(sequence.arrows[0].received, sequence.arrows[1].sent);
+}
+
 TEST(Sequence, AReceiptWithoutSenderIsANote) {
   const Sequence sequence = TraceText{}.received(3, 'S', "1", "OFFER").server(5, "1", "offer read").sequence(1);
   EXPECT_TRUE(sequence.arrows.empty());

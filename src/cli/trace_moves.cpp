@@ -32,8 +32,8 @@ void Move::add(const TraceEvent& event) {
   if (side == 'L') listener = event.pid;
   if (side == 'S') server = event.pid;
   seen |= bit_of(event.step);
-  if (begins_move(event)) offered = event.time;
-  if (event.step == Step::DataStop || event.step == Step::CallExpress) stopped = event.time;
+  if (event.step == Step::Offer) offered = event.time;
+  if (event.step == Step::DataStop) stopped = event.time;
   if (event.step == Step::Taken) taken = event.time;
   if (event.step == Step::DataStopLifted || event.step == Step::TouchedReset) lifted = event.time;
   if (event.step == Step::Received && event.detail == "CANCELLED") seen |= bit_of(Step::Cancelled);
@@ -80,14 +80,17 @@ std::string Move::outcome() const {
   return has(Step::AnswerAccepted) ? "answered, not called" : "offered";
 }
 
-std::optional<Duration> Move::duration() const noexcept { return between(offered, taken); }
+std::optional<Duration> Move::duration() const noexcept {
+  // S may have read the OFFER before L wrote its line.
+  return offered ? between(first, taken) : std::nullopt;
+}
 
 std::optional<Duration> Move::pause() const noexcept { return between(stopped, taken ? taken : lifted); }
 
 void MoveTable::add(const TraceEvent& event) {
   if (event.move == 0) return;
   const auto [entry, fresh] = last_.try_emplace(event.move, moves_.size());
-  if (fresh || (begins_move(event) && moves_[entry->second].offered)) {
+  if (fresh || (begins_move(event) && moves_[entry->second].begun())) {
     entry->second = moves_.size();
     moves_.emplace_back();
   }

@@ -39,7 +39,7 @@ struct Move {
   std::int64_t server = 0;
   Instant first = never;
   std::optional<Instant> offered;
-  std::optional<Instant> stopped;  // the data stop begins; for an express move at CALL
+  std::optional<Instant> stopped;  // the data stop begins
   std::optional<Instant> taken;
   std::optional<Instant> lifted;  // the data stop ends without TAKEN: lifted, or the connection reset
   std::uint32_t seen = 0;         // a bit for each Step
@@ -47,14 +47,15 @@ struct Move {
 
   void add(const TraceEvent& event);
   [[nodiscard]] bool has(Step step) const noexcept { return (seen >> static_cast<unsigned>(step) & 1U) != 0; }
+  [[nodiscard]] bool begun() const noexcept { return has(Step::Offer) || has(Step::CallExpress); }
   /// Both processes wrote of it, and it has an outcome.
   [[nodiscard]] bool complete() const noexcept { return listener != 0 && server != 0 && ending() != Ending::Open; }
   [[nodiscard]] Ending ending() const noexcept;
   /// "moved", "given back: no descriptor", "in doubt" ...
   [[nodiscard]] std::string outcome() const;
-  /// OFFER, or the CALL of an express move, -> TAKEN.
+  /// OFFER -> TAKEN. Not of an express move: its first line is written after the sending, perhaps after TAKEN.
   [[nodiscard]] std::optional<Duration> duration() const noexcept;
-  /// What the client had to wait: data stop -> TAKEN, or -> lifted.
+  /// What the client had to wait: data stop -> TAKEN, or -> lifted. Not of an express move.
   [[nodiscard]] std::optional<Duration> pause() const noexcept;
 };
 

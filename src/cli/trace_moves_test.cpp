@@ -31,6 +31,12 @@ TEST(Moves, AWholeMoveHasItsTimes) {
   EXPECT_TRUE(move.complete());
 }
 
+TEST(Moves, ItLastsFromTheFirstLineWhicheverProcessWroteIt) {
+  const Move move =
+      only(TraceText{}.received(0, 'S', "1", "OFFER").listener(40, "1", "OFFER").server(90, "1", "TAKEN"));
+  EXPECT_EQ(move.duration(), Duration{90'000});
+}
+
 TEST(Moves, EveryEndHasItsWords) {
   EXPECT_EQ(only(TraceText{}.listener(0, "1", "OFFER")).outcome(), "offered");
   EXPECT_EQ(only(TraceText{}.listener(0, "1", "OFFER").server(1, "1", "ANSWER accepted")).outcome(),
@@ -64,10 +70,11 @@ TEST(Moves, WhatIsGivenBackHasPausedUntilTheStopWasLifted) {
   EXPECT_EQ(move.duration(), std::nullopt);
 }
 
-TEST(Moves, AnExpressMovePausesFromItsCall) {
+TEST(Moves, TheTraceDoesNotTellHowLongAnExpressMoveTakes) {
   const Move move =
-      only(TraceText{}.listener(0, "1", "CALL express").server(35, "1", "TAKEN").listener(50, "1", "moved"));
-  EXPECT_EQ(move.pause(), Duration{35'000});
+      only(TraceText{}.server(0, "1", "TAKEN").listener(35, "1", "CALL express").listener(50, "1", "moved"));
+  EXPECT_EQ(move.pause(), std::nullopt);
+  EXPECT_EQ(move.duration(), std::nullopt);
   EXPECT_EQ(move.ending(), Ending::Moved);
 }
 

@@ -143,15 +143,19 @@ std::vector<TraceEvent> in_order(std::vector<TraceEvent> written) {
   std::vector<TraceEvent> events;
   events.reserve(written.size());
   for (const auto& [time, place] : order) events.push_back(std::move(written[place]));
-  // The n-th receipt of a frame is that of its n-th sending.
+  // No line tells when S reads an express CALL: what it does then is to take, or not.
+  const bool express = std::ranges::find(events, Step::CallExpress, &TraceEvent::step) != events.end();
   for (const Frame frame : {Frame::Offer, Frame::Answer, Frame::Call, Frame::Taken, Frame::Cancel, Frame::Cancelled}) {
     const auto next = [&](std::size_t from, bool sends) {
-      for (; from < events.size(); ++from)
-        if (const auto passage = passage_of(events[from]);
-            passage && passage->frame == frame && passage->sends == sends)
+      for (; from < events.size(); ++from) {
+        const auto passage = passage_of(events[from]);
+        if (passage && passage->frame == frame && passage->sends == sends) break;
+        if (express && frame == Frame::Call && !sends && passage && passage->frame == Frame::Taken && passage->sends)
           break;
+      }
       return from;
     };
+    // The n-th receipt of a frame is that of its n-th sending.
     std::size_t sent = next(0, true);
     std::size_t received = next(0, false);
     while (sent < events.size() && received < events.size()) {
@@ -169,7 +173,7 @@ std::vector<TraceEvent> in_order(std::vector<TraceEvent> written) {
   return events;
 }
 
-/// No line tells when S reads an express CALL: what it does then is to take.
+/// The arrow of an express CALL ends where S takes.
 void end_at_taken(Sequence& sequence) {
   for (Arrow& arrow : sequence.arrows) {
     if (arrow.received || !sequence.rows[arrow.sent].frame.starts_with("CALL")) continue;
@@ -182,8 +186,7 @@ void end_at_taken(Sequence& sequence) {
 
 std::string Sequence::title() const {
   std::string title = "move " + hex(move.id) + ": " + move.outcome();
-  if (const auto duration = move.duration())
-    title += ", " + readable(*duration) + (move.has(Step::CallExpress) ? " from call" : " from offer") + " to taken";
+  if (const auto duration = move.duration()) title += ", " + readable(*duration) + " from offer to taken";
   if (const auto pause = move.pause()) title += ", data stop " + readable(*pause);
   return title;
 }

@@ -4,6 +4,7 @@
 
 #include "endpoint/in_use.hpp"
 #include "endpoint/link.hpp"
+#include "endpoint/outcome_reader.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
 #include "os/process.hpp"
@@ -357,6 +358,8 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   }
   erase_alias(move->real_cookie, *move);
   given_.erase(move->id);
+  // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
+  if (watched_) outcome_reader_look_again();
   if (std::erase_if(inbox_,
                     [&](const Unit& unit) { return unit.kind == Unit::Kind::Answer && unit.move == move->id; }) > 0)
     fetched();
@@ -369,6 +372,8 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   } else if (move->express) {
     move->real.reset();
   }
+  // The program has read what the outcome reader waits for: its duplicate of the link is to be closed now.
+  if (watched_ && in_doubt_ == 0) outcome_reader_look_again();
   gate_.open();
 }
 

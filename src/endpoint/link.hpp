@@ -181,8 +181,8 @@ class Link : public std::enable_shared_from_this<Link> {
     const Lock lock = this->lock();
     return watched_;
   }
-  /// Entries for the outcome reader's poll.
-  void add_reader_entries(std::vector<pollfd>& entries);
+  /// Entries for the outcome reader's poll. False: nothing is left to wait for, the program has read it.
+  bool add_reader_entries(std::vector<pollfd>& entries);
 
  private:
   struct Unit {

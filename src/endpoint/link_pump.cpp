@@ -443,11 +443,13 @@ bool Link::read_outcomes() {
   return false;
 }
 
-void Link::add_reader_entries(std::vector<pollfd>& entries) {
+bool Link::add_reader_entries(std::vector<pollfd>& entries) {
   const Lock lock = this->lock();
+  if (in_doubt_ == 0) return false;
   const short events = wait_events(lock, reader_stalled_ ? short{0} : short{POLLIN});
   if (!ended_ && !broken_ && events != 0) entries.push_back({own_.ref().get(), events, 0});
   add_process_entries(entries);
+  return true;
 }
 
 }  // namespace baton::endpoint

@@ -54,9 +54,10 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
     entries.push_back({r.event.ref().get(), POLLIN, 0});
   }
   entries.push_back({status.get(), POLLIN, 0});
-  for (const auto& link : links) link->add_reader_entries(entries);
   const bool idle = links.empty() && !status.valid();
-  const Instant deadline = idle ? os::monotonic_now() + linger : never;
+  Instant deadline = idle ? os::monotonic_now() + linger : never;
+  for (const auto& link : links)
+    if (!link->add_reader_entries(entries)) deadline = Instant{};
   const auto ready = os::poll_until(entries, deadline);
   os::reset_event(r.event.ref());
   if (status.valid() && (entries[1].revents & POLLIN) != 0) os::StatusSocket::answer(status, statistics_as_json());

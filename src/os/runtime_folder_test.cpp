@@ -93,6 +93,13 @@ TEST_F(RuntimeFolder, TheDescriptorIsAPathAndCloseOnExec) {
   EXPECT_EQ(::fcntl(folder->get(), F_GETFD), FD_CLOEXEC);
 }
 
+/// Whether connecting would look below `root`; other places of the search may exist on the machine.
+bool connects_below(const std::string& root) {
+  for (const Candidate& candidate : open_for_connect("tsap"))
+    if (candidate.path.starts_with(root)) return true;
+  return false;
+}
+
 TEST_F(RuntimeFolder, WhatIsWrongWithTheOrderedOneIsSaid) {
   use(root() + "/no/such");
   EXPECT_EQ(bind_error(), ENOENT);
@@ -107,7 +114,7 @@ TEST_F(RuntimeFolder, WhatIsWrongWithTheOrderedOneIsSaid) {
   make(root() + "/foreign", 0755, stranger);
   use(root() + "/foreign");
   EXPECT_EQ(bind_error(), EACCES);
-  EXPECT_TRUE(open_for_connect("tsap").empty());
+  EXPECT_FALSE(connects_below(root()));
 }
 
 TEST_F(RuntimeFolder, ALinkToAGoodOrderedFolderIsFollowed) {
@@ -121,7 +128,7 @@ TEST_F(RuntimeFolder, ALinkInPlaceOfASubFolderIsNotFollowed) {
   make(root() + "/elsewhere", 0700);
   std::filesystem::create_symlink(root() + "/elsewhere", run() + "/tsap");
   EXPECT_EQ(bind_error(), ENOTDIR);
-  EXPECT_TRUE(open_for_connect("tsap").empty());
+  EXPECT_FALSE(connects_below(root()));
 }
 
 TEST_F(RuntimeFolder, ASubFolderThatOthersCouldTamperWithIsRefused) {

@@ -13,6 +13,7 @@ namespace baton::test {
 namespace {
 
 constexpr const char* server_name = "several";
+constexpr int patience_ms = 20'000;
 
 /// Two processes, as many clients as are asked for, and what they tell each other.
 class Several : public ::testing::Test {
@@ -185,6 +186,43 @@ TEST_F(Several, MovesGoBothWaysOnOneLinkAtOnce) {
   roles.emplace_back("clients of the acceptor", [&] { run_clients(count, port, moved); });
   roles.emplace_back("clients of the connector", [&] { run_clients(count, other_port, moved); });
   EXPECT_EQ(finish(roles), "");
+}
+
+TEST_F(Several, AnOutcomeMakesTheLinkReadableUntilItIsAskedForOrItsNumberIsClosed) {
+  play(
+      2,
+      [&] {
+        (void)listening.receive();
+        const int link = steps.connect(server_name);
+        auto guests = accept_clients(steps, 2, port);
+        pollfd entry{link, POLLIN, 0};
+        for (Guest& guest : guests) {
+          const EndPoint of = guest.end_point;
+          steps.offer(link, of, octets_of(guest.passport));
+          (void)steps.await_answer(link, of);
+          steps.call(link, of);
+          require(checked(soc_poll_ms(&entry, 1, patience_ms), "soc_poll_ms") == 1, "the outcome makes it readable");
+          if (guest.passport.client == 0) (void)steps.await_outcome(link, of);
+          if (guest.passport.client == 1) checked(soc_close(of.number), "soc_close");
+          require(checked(soc_poll_ms(&entry, 1, 0), "soc_poll_ms") == 0, "nothing is left to be read");
+        }
+        checked(soc_close(guests[0].end_point.number), "soc_close");
+        checked(soc_close(link), "soc_close");
+      },
+      [&] {
+        const int listener = steps.listen(server_name);
+        listening.send(0);
+        const int link = steps.accept(listener);
+        std::vector<Coming> all;
+        for (int i = 0; i < 2; ++i) {
+          all.push_back(await_coming(steps, link));
+          steps.answer(link, all.back().offered);
+          (void)steps.take(link, all.back().offered);
+        }
+        moved.send(0);
+        for (const Coming& coming : all) serve_to_the_end(steps, coming.offered.number(), coming.passport);
+        require(!steps.await_offer(link).has_value(), "the link ends");
+      });
 }
 
 TEST_F(Several, AnEndPointThatComesBackIsUsableBeforeItsFirstOutcomeHasBeenRead) {
