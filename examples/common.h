@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys.socket.h>
 
-static void fail(const char *what) {
+static void fail(const char* what) {
   fprintf(stderr, "%s: %s\n", what, soc_error_text());
   exit(1);
 }
 
 /* NSEL of blanks: this host. TSEL: the name given; an empty one lets bind pick a free one. */
-static struct sockaddr_iso address_of(const char *tsel) {
+static struct sockaddr_iso address_of(const char* tsel) {
   struct sockaddr_iso address;
   memset(&address, 0, sizeof address);
   address.siso_len = sizeof address;

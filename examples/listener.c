@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The seed's listener L: accepts HTTP clients, reads each one's request, and moves the end point of the connection to the server,
- * which answers. The client notices nothing. The numbers are the steps of the seed.
+ * The seed's listener L: accepts HTTP clients, reads each one's request, and moves the end point of the connection to
+ * the server, which answers. The client notices nothing. The numbers are the steps of the seed.
  *
  *   listener TSEL [PORT]      TSEL: the server's name; PORT 0 or none: any free one, printed
  */
@@ -10,7 +10,7 @@
 #include "common.h"
 
 /* Reads up to the end of an HTTP request's head. L may serve a connection before it moves it. */
-static int read_request(int s, char *request, int room) {
+static int read_request(int s, char* request, int room) {
   int length = 0;
   while (length < room) {
     int n = (int)soc_read(s, request + length, (size_t)(room - length));
@@ -22,7 +22,7 @@ static int read_request(int s, char *request, int room) {
   return -1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 2) {
     fprintf(stderr, "usage: listener TSEL [PORT]\n");
     return 2;
@@ -35,17 +35,17 @@ int main(int argc, char **argv) {
   here.sin6_family = AF_INET6;
   here.sin6_addr = in6addr_any;
   here.sin6_port = htons((unsigned short)(argc > 2 ? atoi(argv[2]) : 0));
-  if (bind(listen_socket, (struct sockaddr *)&here, sizeof here) < 0) fail("bind");
+  if (bind(listen_socket, (struct sockaddr*)&here, sizeof here) < 0) fail("bind");
   if (listen(listen_socket, 16) < 0) fail("listen");
   int length = sizeof here;
-  getsockname(listen_socket, (struct sockaddr *)&here, &length);
+  getsockname(listen_socket, (struct sockaddr*)&here, &length);
 
   /* ... and a connection under the AF_ISO domain between listener L and server S. */
   int s = socket(AF_ISO, SOCK_STREAM, 0);
   struct sockaddr_iso own = address_of("");
   struct sockaddr_iso server = address_of(argv[1]);
-  if (bind(s, (struct sockaddr *)&own, sizeof own) < 0) fail("bind of the AF_ISO socket");
-  if (connect(s, (struct sockaddr *)&server, sizeof server) < 0) fail("connect to the server");
+  if (bind(s, (struct sockaddr*)&own, sizeof own) < 0) fail("bind of the AF_ISO socket");
+  if (connect(s, (struct sockaddr*)&server, sizeof server) < 0) fail("connect to the server");
   printf("listening on port %d\n", ntohs(here.sin6_port));
   fflush(stdout);
 
@@ -90,7 +90,7 @@ int main(int argc, char **argv) {
 
     /* 6. L: setsockopt(), TPOPT_REDI_CALL moves the functionality of the end point. */
     redhdr.cmsg_type = TPOPT_REDI_CALL;
-    if (setsockopt(s, SOL_TRANSPORT, TPOPT_REDI_CALL, (char *)&redhdr, sizeof redhdr) < 0) fail("setsockopt REDI_CALL");
+    if (setsockopt(s, SOL_TRANSPORT, TPOPT_REDI_CALL, (char*)&redhdr, sizeof redhdr) < 0) fail("setsockopt REDI_CALL");
 
     /* 8. The accept socket of the original end point can now be closed. Until S has taken it, the library keeps it. */
     soc_close(accepted);

@@ -5,8 +5,9 @@
  *   ring [SECONDS]
  *
  * Three processes stand in a ring, each with an AF_ISO connection to the next. Whoever has the end point reads for some
- * milliseconds and moves it on; what has to be known to go on reading (here the hash so far) travels in msg_iov of the offer. At
- * the end the last holder tells the client what all of them have read. Uses the soc_ names, as a program written for Linux would.
+ * milliseconds and moves it on; what has to be known to go on reading (here the hash so far) travels in msg_iov of the
+ * offer. At the end the last holder tells the client what all of them have read. Uses the soc_ names, as a program
+ * written for Linux would.
  */
 #include <arpa/inet.h>
 #include <baton/soc.h>
@@ -33,7 +34,7 @@ struct progress {
   int64_t longest_pause_ns;
 };
 
-static void fail(const char *what) {
+static void fail(const char* what) {
   fprintf(stderr, "ring: %s: %s\n", what, soc_error_text());
   exit(1);
 }
@@ -45,12 +46,12 @@ static int64_t now_ns(void) {
 }
 
 /* FNV-1a, 64 bit. */
-static uint64_t add_to_hash(uint64_t hash, const unsigned char *data, size_t length) {
+static uint64_t add_to_hash(uint64_t hash, const unsigned char* data, size_t length) {
   for (size_t i = 0; i < length; ++i) hash = (hash ^ data[i]) * 1099511628211u;
   return hash;
 }
 
-static struct sockaddr_iso address_of(const char *tsel) {
+static struct sockaddr_iso address_of(const char* tsel) {
   struct sockaddr_iso address;
   memset(&address, 0, sizeof address);
   address.siso_len = sizeof address;
@@ -61,14 +62,14 @@ static struct sockaddr_iso address_of(const char *tsel) {
   return address;
 }
 
-static int listen_as(const char *tsel) {
+static int listen_as(const char* tsel) {
   const struct sockaddr_iso own = address_of(tsel);
   const int s = soc_socket(AF_ISO, SOCK_STREAM, 0);
   if (s < 0 || soc_bind(s, &own, sizeof own) < 0 || soc_listen(s, 1) < 0) fail("listen");
   return s;
 }
 
-static int connect_to(const char *tsel) {
+static int connect_to(const char* tsel) {
   const struct sockaddr_iso own = address_of(""), other = address_of(tsel);
   const int s = soc_socket(AF_ISO, SOCK_STREAM, 0);
   if (s < 0 || soc_bind(s, &own, sizeof own) < 0 || soc_connect(s, &other, sizeof other) < 0) fail("connect");
@@ -76,7 +77,7 @@ static int connect_to(const char *tsel) {
 }
 
 /* One step of the handoff with a header of `type`. */
-static void prepare(struct msghdr *message, struct cmsg_redhdr *header, int type, void *data, struct iovec *part) {
+static void prepare(struct msghdr* message, struct cmsg_redhdr* header, int type, void* data, struct iovec* part) {
   header->cmsg_len = sizeof *header;
   header->cmsg_level = SOL_TRANSPORT;
   header->cmsg_type = type;
@@ -91,7 +92,7 @@ static void prepare(struct msghdr *message, struct cmsg_redhdr *header, int type
   }
 }
 
-static void give(int link, int end_point, struct progress *progress) {
+static void give(int link, int end_point, struct progress* progress) {
   struct cmsg_redhdr header = {0};
   struct msghdr message;
   struct iovec part;
@@ -107,7 +108,7 @@ static void give(int link, int end_point, struct progress *progress) {
 }
 
 /* -1: the ring has ended. */
-static int take(int link, struct progress *progress) {
+static int take(int link, struct progress* progress) {
   struct cmsg_redhdr header = {0};
   struct msghdr message;
   struct iovec part;
@@ -123,7 +124,7 @@ static int take(int link, struct progress *progress) {
 }
 
 /* Reads for `hold_ms`. 0: the client has finished. */
-static int hold(int end_point, struct progress *progress) {
+static int hold(int end_point, struct progress* progress) {
   static unsigned char buffer[1 << 16];
   const int64_t until = now_ns() + (int64_t)hold_ms * 1000000;
   int first = 1;
@@ -145,15 +146,17 @@ static int hold(int end_point, struct progress *progress) {
 }
 
 /* One process of the ring: takes, holds, gives. The first accepts the client. */
-static void stand(int listening, const char *next, int tcp_listening) {
+static void stand(int listening, const char* next, int tcp_listening) {
   // The first connects before it accepts, the others after: each connect needs somebody in accept.
   int to_next = -1, from_previous;
   if (tcp_listening >= 0) to_next = connect_to(next);
   if ((from_previous = soc_accept(listening, NULL, NULL)) < 0) fail("accept");
-  if (soc_sendmsg(from_previous, &(struct msghdr){.msg_control = &(struct cmsghdr){.cmsg_len = sizeof(struct cmsghdr),
-                                                                                     .cmsg_level = SOL_TRANSPORT,
-                                                                                     .cmsg_type = TPOPT_CFRM_DATA},
-                                                  .msg_controllen = sizeof(struct cmsghdr)}, 0) < 0)
+  if (soc_sendmsg(from_previous,
+                  &(struct msghdr){.msg_control = &(struct cmsghdr){.cmsg_len = sizeof(struct cmsghdr),
+                                                                    .cmsg_level = SOL_TRANSPORT,
+                                                                    .cmsg_type = TPOPT_CFRM_DATA},
+                                   .msg_controllen = sizeof(struct cmsghdr)},
+                  0) < 0)
     fail("confirm");
   if (to_next < 0) to_next = connect_to(next);
   struct progress progress = {.hash = 14695981039346656037u};
@@ -174,7 +177,7 @@ static int stream(int port, int seconds) {
   const int s = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(s, (struct sockaddr *)&there, sizeof there) < 0) {
+  if (connect(s, (struct sockaddr*)&there, sizeof there) < 0) {
     perror("ring: client");
     return 1;
   }
@@ -212,15 +215,15 @@ static int stream(int port, int seconds) {
   const int same = progress.hash == hash && progress.octets == octets;
   fprintf(stderr, "\r%60s\r", "");
   printf("sent by the client:     %12" PRIu64 " octets, hash %016" PRIx64 "\n", octets, hash);
-  printf("read by %d processes:    %12" PRIu64 " octets, hash %016" PRIx64 "  %s\n", processes, progress.octets, progress.hash,
-         same ? "the same" : "DIFFERENT");
+  printf("read by %d processes:    %12" PRIu64 " octets, hash %016" PRIx64 "  %s\n", processes, progress.octets,
+         progress.hash, same ? "the same" : "DIFFERENT");
   printf("moves of the end point: %12" PRIu64 "\n", progress.moves);
   printf("longest pause:          %12.3f ms (last octet read here to first octet read there)\n",
          (double)progress.longest_pause_ns / 1e6);
   return same ? 0 : 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const int seconds = argc > 1 ? atoi(argv[1]) : 20;
   const int tcp_listening = soc_socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in here = {.sin_family = AF_INET};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The seed's server S: waits for end points that a listener moves to it, and answers the HTTP request that the listener had read.
- * The numbers are the steps of the seed.
+ * The seed's server S: waits for end points that a listener moves to it, and answers the HTTP request that the listener
+ * had read. The numbers are the steps of the seed.
  *
  *   server TSEL FILE
  */
@@ -9,7 +9,7 @@
 
 #include "common.h"
 
-static void write_all(int s, const char *data, size_t length) {
+static void write_all(int s, const char* data, size_t length) {
   while (length > 0) {
     ssize_t n = soc_write(s, data, length);
     if (n <= 0) return; /* the client has gone */
@@ -18,9 +18,9 @@ static void write_all(int s, const char *data, size_t length) {
   }
 }
 
-static void serve(int s, const char *path) {
+static void serve(int s, const char* path) {
   struct stat status;
-  FILE *file = fopen(path, "rb");
+  FILE* file = fopen(path, "rb");
   if (file == NULL || fstat(fileno(file), &status) < 0) fail(path);
   static char buffer[1 << 16];
   int n = snprintf(buffer, sizeof buffer, "HTTP/1.1 200 OK\r\nContent-Length: %lld\r\nConnection: close\r\n\r\n",
@@ -31,7 +31,7 @@ static void serve(int s, const char *path) {
   fclose(file);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 3) {
     fprintf(stderr, "usage: server TSEL FILE\n");
     return 2;
@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
   /* 0. The AF_ISO listen socket on the server side, and the connection with the listener. */
   int listen_socket = socket(AF_ISO, SOCK_STREAM, 0);
   struct sockaddr_iso own = address_of(argv[1]);
-  if (bind(listen_socket, (struct sockaddr *)&own, sizeof own) < 0) fail("bind");
+  if (bind(listen_socket, (struct sockaddr*)&own, sizeof own) < 0) fail("bind");
   if (listen(listen_socket, 5) < 0) fail("listen");
   printf("ready\n");
   fflush(stdout);
@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
     redhdr.domain = (short)domain;
     redhdr.fd_server = (short)fd_server;
     int optlen = sizeof redhdr;
-    if (getsockopt(s, SOL_TRANSPORT, TPOPT_REDI_CALL, (char *)&redhdr, &optlen) < 0) {
+    if (getsockopt(s, SOL_TRANSPORT, TPOPT_REDI_CALL, (char*)&redhdr, &optlen) < 0) {
       fprintf(stderr, "server: not taken: %s\n", soc_error_text());
       soc_close(fd_server);
       continue;

@@ -8,8 +8,8 @@
 #   whole-process  all other tests: seed, system, install ...
 #   asan-build     preset asan
 #   asan           all tests under AddressSanitizer, LeakSanitizer and UBSan
-#   tsan-build     preset tsan
-#   tsan           tests labelled threads or unit under ThreadSanitizer
+#   tsan-build     preset tsan, as far as the next stage needs
+#   tsan           those in which threads meet, under ThreadSanitizer
 #
 # `tools/test.sh STAGE...` runs only those; clang-build and clang (unit tests with clang 19) run only when named.
 # Environment: JOBS  parallel compilations (default: processors); TEST_JOBS  parallel tests (default 2).
@@ -19,9 +19,12 @@ cd "$(dirname "$0")/.."
 jobs="${JOBS:-$(nproc)}"
 test_jobs="${TEST_JOBS:-2}"
 
+# build PRESET [TARGET...]
 build() {
-  cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
-  cmake --build --preset "$1" -j "$jobs" -- --quiet
+  local preset="$1"
+  shift
+  cmake --preset "$preset" >"build/$preset.configure.log" 2>&1 || { cat "build/$preset.configure.log"; return 1; }
+  cmake --build --preset "$preset" -j "$jobs" "${@/#/--target=}" -- --quiet
 }
 
 # run_tests PRESET SELECTION...: a selection without a test is a failure.
@@ -47,11 +50,11 @@ stage_whole-process() {
 }
 stage_asan-build() { build asan; }
 stage_asan() { run_tests asan; }
-stage_tsan-build() { build tsan; }
+stage_tsan-build() { build tsan unit_os unit_link system_threads system_unix; }
 stage_tsan() {
   # ThreadSanitizer of g++ 12 does not start on kernels that randomise addresses widely (vm.mmap_rnd_bits above 28).
   if setarch -R true 2>/dev/null; then runner=(setarch -R); fi
-  run_tests tsan -L '^(threads|unit)$'
+  run_tests tsan -R '^(unit[.](os|link)|system[.](threads|unix))'
 }
 stage_clang-build() { build clang; }
 stage_clang() { run_tests clang -L '^unit$'; }

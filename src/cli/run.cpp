@@ -23,17 +23,17 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
     // CLI11 wants them backwards.
     std::vector<std::string> backwards{words, words + std::max(count, 0)};
     std::ranges::reverse(backwards);
+    ExitStatus status = ExitStatus::Usage;
     try {
       app.parse(std::move(backwards));
+      if (action)
+        status = action(out, err);
+      else
+        err << app.help();
     } catch (const CLI::ParseError& problem) {
       // Also how CLI11 ends after --help and --version.
-      return app.exit(problem, out, err) == 0 ? ExitStatus::Ok : ExitStatus::Usage;
+      if (app.exit(problem, out, err) == 0) status = ExitStatus::Ok;
     }
-    if (!action) {
-      err << app.help();
-      return ExitStatus::Usage;
-    }
-    const ExitStatus status = action(out, err);
     if (out.flush()) return status;
     err << "baton: the output could not be written.\n";
     return ExitStatus::Failed;
