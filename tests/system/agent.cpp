@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +93,11 @@ void Agent::serve(int channel) {
     if (::send(channel, room, length, MSG_NOSIGNAL) < 0) break;
   }
 #if defined(__SANITIZE_ADDRESS__)
+  // The check opens files: a limit that a test has lowered would stop it.
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
   __lsan_do_leak_check();
 #endif
   ::_exit(0);
