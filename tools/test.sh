@@ -50,11 +50,11 @@ stage_whole-process() {
 }
 stage_asan-build() { build asan; }
 stage_asan() { run_tests asan; }
-stage_tsan-build() { build tsan unit_os unit_link system_threads system_unix; }
+stage_tsan-build() { build tsan system_threads; }
 stage_tsan() {
   # ThreadSanitizer of g++ 12 does not start on kernels that randomise addresses widely (vm.mmap_rnd_bits above 28).
   if setarch -R true 2>/dev/null; then runner=(setarch -R); fi
-  run_tests tsan -R '^(unit[.](os|link)|system[.](threads|unix))'
+  run_tests tsan -L '^threads$'
 }
 stage_clang-build() { build clang; }
 stage_clang() { run_tests clang -L '^unit$'; }
