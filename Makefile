@@ -38,7 +38,7 @@ tidy: deps ## clang-tidy over src/ (.clang-tidy)
 asan: deps ## all tests under AddressSanitizer, LeakSanitizer and UBSan
 	@tools/test.sh asan-build asan
 
-tsan: deps ## unit and thread tests under ThreadSanitizer
+tsan: deps ## the tests in which threads meet, under ThreadSanitizer
 	@tools/test.sh tsan-build tsan
 
 clang: deps ## build and run the unit tests with clang 19

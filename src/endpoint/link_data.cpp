@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "endpoint/gathered.hpp"
 #include "endpoint/link.hpp"
 #include "os/local_queue.hpp"
 #include "os/socket.hpp"
@@ -25,12 +26,6 @@ std::vector<iovec> slice(std::span<const iovec> octets, std::size_t offset, std:
     offset = 0;
   }
   return parts;
-}
-
-std::size_t total(std::span<const iovec> octets) {
-  std::size_t sum = 0;
-  for (const iovec& part : octets) sum += part.iov_len;
-  return sum;
 }
 
 }  // namespace

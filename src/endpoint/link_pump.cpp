@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.hpp"
+#include "endpoint/gathered.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/outcome_reader.hpp"
 #include "link/admission.hpp"
@@ -27,12 +28,6 @@ struct Workspace {
 Workspace& workspace() {
   thread_local const auto instance = std::make_unique<Workspace>();
   return *instance;
-}
-
-std::size_t total(std::span<const iovec> octets) {
-  std::size_t sum = 0;
-  for (const iovec& part : octets) sum += part.iov_len;
-  return sum;
 }
 
 }  // namespace

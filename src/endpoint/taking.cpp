@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "endpoint/gathered.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
@@ -18,12 +19,6 @@ namespace {
 constexpr int highest_number = 32767;
 constexpr std::int16_t refused_no_reason = -1;
 constexpr std::int16_t refused_no_descriptor = -2;
-
-std::size_t total(std::span<const iovec> room) {
-  std::size_t sum = 0;
-  for (const iovec& part : room) sum += part.iov_len;
-  return sum;
-}
 
 void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
   for (const iovec& part : room) {
