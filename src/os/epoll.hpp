@@ -4,6 +4,9 @@
 // Threads: any.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "base/unique_fd.hpp"
 #include "os/result.hpp"
 
@@ -16,6 +19,9 @@ Result<void> epoll_add(FdRef set, FdRef member) noexcept;
 Result<void> epoll_remove(FdRef set, FdRef member) noexcept;
 /// Whether `number` names an epoll descriptor that has `member`: tells one set from others, which have no cookie.
 [[nodiscard]] bool epoll_has(int number, FdRef member) noexcept;
+
+/// Fills `ready` from the front with the numbers of members that have events now; gives how many. Never waits.
+[[nodiscard]] std::size_t epoll_ready(FdRef set, std::span<int> ready) noexcept;
 
 /// accept4(2), close-on-exec, the new socket in blocking mode. Never waits when the listening socket is non-blocking.
 [[nodiscard]] Result<UniqueFd> accept_connection(FdRef listening) noexcept;

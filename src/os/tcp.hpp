@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// baton: os/tcp.hpp: TCP sockets as a carrier of other protocols, read and written without waiting.
+//
+// New ones are close-on-exec and have TCP_NODELAY and SO_KEEPALIVE set (RFC 2126 6.1, 6.2). Threads: any.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+
+#include "base/unique_fd.hpp"
+#include "os/result.hpp"
+#include "os/socket.hpp"
+
+namespace baton::os {
+
+/// Not connected. `domain` AF_INET or AF_INET6.
+[[nodiscard]] Result<UniqueFd> tcp_socket(int domain, bool nonblocking) noexcept;
+/// connect(2) that never waits: true when connected. Called again it tells how far it is: false while under way, then
+/// true or the error with which it failed.
+[[nodiscard]] Result<bool> connect_step(FdRef socket, const Address& to) noexcept;
+/// Non-blocking, with SO_REUSEADDR; an AF_INET6 one takes no IPv4. Errors: bind(2), listen(2).
+[[nodiscard]] Result<UniqueFd> tcp_listener(const Address& at, int backlog) noexcept;
+/// The next connection of a listener, in blocking mode. Errors: accept4(2).
+[[nodiscard]] Result<UniqueFd> accept_tcp(FdRef listener) noexcept;
+
+/// What is there, at most the room; 0 at the end of input (and only there: the room is not empty). EAGAIN: nothing.
+[[nodiscard]] Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room, bool peek = false) noexcept;
+/// Gives how many octets the kernel has taken, perhaps fewer than there are. EAGAIN: none. Never raises SIGPIPE.
+[[nodiscard]] Result<std::size_t> send_stream(FdRef socket, std::span<const iovec> octets) noexcept;
+
+/// Nothing more comes: reads give the end, and the socket polls readable from now on.
+void end_input(FdRef socket) noexcept;
+/// The peer is told that nothing more comes (FIN).
+void end_output(FdRef socket) noexcept;
+
+}  // namespace baton::os
