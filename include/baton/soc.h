@@ -45,6 +45,17 @@ extern "C" {
 #define TPOPT_MOVE_TIMEOUT 0x1010
 /* ms that a connection request waits for its answer; default 30000 */
 #define TPOPT_CONNECT_TIMEOUT 0x1011
+/* octets of a TPDU: before connect what is proposed (128, 256 ... 32768, 65531; default 2048, on this host always
+ * 65531), then what was agreed */
+#define TPOPT_TPDU_SIZE 0x1014
+/* read only: octets of a TSDU that a short write has left owed; the next write begins with them */
+#define TPOPT_OWED 0x1015
+/* read only: the reason in the partner's disconnect request, 0 to 255 (RFC 905 13.5.3); ENOTCONN: there was none */
+#define TPOPT_DISC_REASON 0x1016
+/* read only, value struct sockaddr_in or sockaddr_in6: the two ends of an AF_ISO connection to another host, or where a
+ * listening socket takes connections from other hosts; ENOTCONN: there is no TCP connection */
+#define TPOPT_LOCAL_ADDRESS 0x1012
+#define TPOPT_PEER_ADDRESS 0x1013
 
 /* Bits of the member `flags` of red_info_tcp and red_info_iso. */
 #define RED_OFFERED 0x01 /* described by the listener */
@@ -227,6 +238,11 @@ struct soc_statistics {
   uint64_t pause_longest_ns;
 };
 int soc_get_statistics(struct soc_statistics* statistics);
+
+/* Says where the host `nsel` (1 to 8 characters) is, in front of the hosts file (BATON_HOSTS): `addresses` as in a line
+ * of it, "192.0.2.7", "192.0.2.7:1102", "[2001:db8::7]:102 plc.example.org"; port 102 where none is named. NULL forgets
+ * it. For this process; EINVAL. */
+int soc_set_host(const char* nsel, const char* addresses);
 
 /* on = 1: answers on a status socket, status/<pid> in the runtime folder (AF_UNIX stream: connect, read one JSON
  * document); 0: no longer. Also switched on by BATON_STATUS=1 at the first socket. */
