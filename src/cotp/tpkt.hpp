@@ -46,4 +46,14 @@ enum class TpktError {
   return header;
 }
 
+/// Writes TPKT and TPDU to the front of `room` and returns their size in octets; 0 where they do not fit.
+[[nodiscard]] constexpr std::size_t encode_packet(Bytes tpdu, MutableBytes room) noexcept {
+  const auto header = encode_tpkt(tpdu.size());
+  if (!header) return 0;
+  ByteWriter writer{room};
+  writer.put(*header);
+  writer.put(tpdu);
+  return writer.ok() ? writer.size() : 0;
+}
+
 }  // namespace baton::cotp
