@@ -18,20 +18,25 @@ enum class Tag : std::uint16_t {
   CallItems = 9,
   TakenItems = 10,
   Blob = 11,  // reserved: application data
+  IsoAddresses = 12,
+  IsoImages = 13,
 };
 
 constexpr std::uint8_t express_flag = 1;
 constexpr std::size_t field_head = 6;
-// Sizes of the records as this version writes them; a later version may append to each.
+// Sizes of the records as this version writes them; a later version may append to each, as this one has appended the
+// size of the ISO image.
 constexpr std::size_t description_size = 3 + 4 * 4 + 2 * (16 + 2 + 4);
-constexpr std::size_t call_record = 8 + 8 + 1 + 8 + 1 + 8 + 2 + 4 + 4;
+constexpr std::size_t least_call_record = 8 + 8 + 1 + 8 + 1 + 8 + 2 + 4 + 4;
+constexpr std::size_t call_record = least_call_record + 4;
+constexpr std::size_t iso_address_size = 1 + tsap::address_area_size;
 constexpr std::size_t taken_record = 8 + 1 + 4;
 
 constexpr std::uint8_t nonblocking_bit = 1;
 
 /// The first field of each tag that a frame type reads.
 struct Fields {
-  std::array<std::optional<Bytes>, 12> by_tag;
+  std::array<std::optional<Bytes>, 14> by_tag;
   [[nodiscard]] const std::optional<Bytes>& operator[](Tag tag) const { return by_tag[static_cast<std::size_t>(tag)]; }
 };
 
@@ -93,6 +98,14 @@ PeerAddress read_address(ByteReader& reader) noexcept {
   return address;
 }
 
+std::optional<tsap::IsoAddress> read_iso_address(ByteReader& reader) noexcept {
+  const std::size_t selector = reader.u8();
+  const Bytes area = reader.take(tsap::address_area_size);
+  if (!reader.ok()) return std::nullopt;
+  const auto address = tsap::decode_address(area, selector);
+  return address ? std::optional{*address} : std::nullopt;
+}
+
 std::expected<Body, FrameError> read_offer(const Fields& fields) noexcept {
   if (!fields[Tag::Description]) return std::unexpected{FrameError::Field};
   Offer offer;
@@ -108,6 +121,14 @@ std::expected<Body, FrameError> read_offer(const Fields& fields) noexcept {
   description.local = read_address(reader);
   description.peer = read_address(reader);
   if (fields[Tag::UserData]) offer.user_data = *fields[Tag::UserData];
+  if (fields[Tag::IsoAddresses]) {
+    ByteReader addresses{*fields[Tag::IsoAddresses]};
+    const auto local = read_iso_address(addresses);
+    const auto peer = read_iso_address(addresses);
+    if (!local || !peer) return std::unexpected{FrameError::Field};
+    description.iso_local = *local;
+    description.iso_peer = *peer;
+  }
   if (!reader.ok() || !known(description.kind) || !known(description.family) || offer.user_data.size() > max_user_data)
     return std::unexpected{FrameError::Field};
   return offer;
@@ -138,22 +159,26 @@ std::expected<std::pair<Bytes, std::size_t>, FrameError> read_records(Bytes valu
 
 std::expected<Body, FrameError> read_call(const Fields& fields, std::uint8_t flags) noexcept {
   if (!fields[Tag::CallItems]) return std::unexpected{FrameError::Field};
-  const auto records = read_records(*fields[Tag::CallItems], call_record);
+  const auto records = read_records(*fields[Tag::CallItems], least_call_record);
   if (!records) return std::unexpected{records.error()};
   const CallItems items{records->first, records->second};
   const Bytes user_data = fields[Tag::UserData].value_or(Bytes{});
   const bool express = (flags & express_flag) != 0;
+  const Bytes iso_images = fields[Tag::IsoImages].value_or(Bytes{});
   std::uint64_t announced = 0;
+  std::uint64_t images = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const CallItem item = items[i];
     if (!known(item.kind) || !known(item.family)) return std::unexpected{FrameError::Field};
     announced += item.user_data;
+    images += item.iso_image;
+    if ((item.family == Family::Iso) != (item.iso_image > 0)) return std::unexpected{FrameError::Field};
   }
   // Only an express CALL may bring several end points or octets: in the seed's sequence the OFFER brought them.
-  if (announced != user_data.size() || user_data.size() > max_user_data ||
+  if (images != iso_images.size() || announced != user_data.size() || user_data.size() > max_user_data ||
       (!express && (items.size() != 1 || announced != 0)))
     return std::unexpected{FrameError::Field};
-  return Body{Call{express, items, user_data}};
+  return Body{Call{express, items, user_data, iso_images}};
 }
 
 std::expected<Body, FrameError> read_taken(const Fields& fields) noexcept {
@@ -245,6 +270,14 @@ void write_item(ByteWriter& writer, const CallItem& item) noexcept {
   writer.u8(static_cast<std::uint8_t>(item.family));
   writer.u32(static_cast<std::uint32_t>(item.descriptor));
   writer.u32(item.user_data);
+  writer.u32(item.iso_image);
+}
+
+void write_iso_address(ByteWriter& writer, const tsap::IsoAddress& address) noexcept {
+  std::array<std::byte, tsap::address_area_size> area{};
+  const auto selector = tsap::encode_address(address, area);
+  writer.u8(static_cast<std::uint8_t>(selector.value_or(0)));
+  writer.put(area);
 }
 
 }  // namespace
@@ -262,6 +295,7 @@ CallItem CallItems::operator[](std::size_t index) const noexcept {
   item.family = static_cast<Family>(reader.u8());
   item.descriptor = static_cast<std::int32_t>(reader.u32());
   item.user_data = reader.u32();
+  if (reader.remaining() >= sizeof item.iso_image) item.iso_image = reader.u32();
   return item;
 }
 
@@ -337,6 +371,11 @@ Bytes encode_head(MutableBytes room, MoveId move, const Description& description
   writer.u32(static_cast<std::uint32_t>(description.send_window));
   write_address(writer, description.local);
   write_address(writer, description.peer);
+  if (description.family == Family::Iso) {
+    ByteWriter& addresses = frame.field(Tag::IsoAddresses, 2 * iso_address_size);
+    write_iso_address(addresses, description.iso_local);
+    write_iso_address(addresses, description.iso_peer);
+  }
   if (user_data_length > 0) frame.field(Tag::UserData, user_data_length);
   return frame.finish(user_data_length);
 }
@@ -350,7 +389,7 @@ Bytes encode(MutableBytes room, MoveId move, const Answer& answer) noexcept {
   return frame.finish();
 }
 
-Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const CallItem> items,
+Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const CallItem> items, Bytes iso_images,
                   std::size_t user_data_length) noexcept {
   if (items.empty() || items.size() > max_batch || user_data_length > max_user_data) return {};
   FrameWriter frame{room, FrameType::Call, express ? express_flag : std::uint8_t{0}, first};
@@ -358,6 +397,7 @@ Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const
   writer.u16(call_record);
   writer.u16(static_cast<std::uint16_t>(items.size()));
   for (const CallItem& item : items) write_item(writer, item);
+  if (!iso_images.empty()) frame.field(Tag::IsoImages, iso_images.size()).put(iso_images);
   if (user_data_length > 0) frame.field(Tag::UserData, user_data_length);
   return frame.finish(user_data_length);
 }
@@ -390,7 +430,7 @@ Bytes encode(MutableBytes room, Credit credit) noexcept {
   return frame.finish();
 }
 
-std::size_t call_size(std::size_t count) noexcept { return header_size + 2 * field_head + 4 + count * call_record; }
+std::size_t call_size(std::size_t count) noexcept { return header_size + 3 * field_head + 4 + count * call_record; }
 std::size_t taken_size(std::size_t count) noexcept { return header_size + field_head + 4 + count * taken_record; }
 
 const char* name_of(FrameType type) noexcept {

@@ -21,6 +21,7 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "tsap/address.hpp"
 
 namespace baton::handoff {
 
@@ -77,8 +78,11 @@ struct Description {
   std::int32_t interface_index = 0;
   std::int32_t receive_window = 0;  // octets
   std::int32_t send_window = 0;     // octets
-  PeerAddress local;
+  PeerAddress local;                // of the TCP connection; all zero for one within the host
   PeerAddress peer;
+  /// Family::Iso: host names and TSAPs.
+  tsap::IsoAddress iso_local{};
+  tsap::IsoAddress iso_peer{};
   friend bool operator==(const Description&, const Description&) = default;
 };
 
@@ -107,6 +111,7 @@ struct CallItem {
   Family family = Family::Inet;
   std::int32_t descriptor = -1;
   std::uint32_t user_data = 0;  // octets of Call::user_data that belong to this end point
+  std::uint32_t iso_image = 0;  // octets of Call::iso_images that do; 0: no ISO end point
   friend bool operator==(const CallItem&, const CallItem&) = default;
 };
 
@@ -164,6 +169,7 @@ struct Call {
   bool express = false;
   CallItems items;  // item i belongs to move id + i
   Bytes user_data;
+  Bytes iso_images;  // handoff/iso_image.hpp, one behind the other
 };
 /// The items of a TAKEN, decoded one by one.
 class TakenItems {
@@ -235,13 +241,13 @@ inline constexpr std::size_t small_frame = 256;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, const Answer& answer) noexcept;
 /// As above: `user_data_length` octets of user data follow, gathered by the caller.
 [[nodiscard]] Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const CallItem> items,
-                                std::size_t user_data_length) noexcept;
+                                Bytes iso_images, std::size_t user_data_length) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, std::span<const TakenItem> items) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, Cancel) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, Cancelled) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, Credit credit) noexcept;
 
-/// Octets that a CALL or TAKEN of `count` items needs, without user data.
+/// Octets that a CALL or TAKEN of `count` items needs, without user data and images.
 [[nodiscard]] std::size_t call_size(std::size_t count) noexcept;
 [[nodiscard]] std::size_t taken_size(std::size_t count) noexcept;
 

@@ -4,13 +4,17 @@
 // Builder knows the layout on its own and shares nothing with the encoder under test. Tests only.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -87,9 +91,11 @@ inline Octets records_head(std::size_t size, std::size_t count) {
 inline constexpr int hello_type = 1, offer_type = 2, answer_type = 3, call_type = 4, taken_type = 5, cancel_type = 6,
                      cancelled_type = 7, credit_type = 8;
 inline constexpr int versions_tag = 1, description_tag = 6, user_data_tag = 7, answer_tag = 8, call_tag = 9,
-                     taken_tag = 10;
+                     taken_tag = 10, iso_addresses_tag = 12, iso_images_tag = 13;
 inline constexpr int express = 1;
-inline constexpr std::size_t call_record = 44, taken_record = 13;
+inline constexpr std::size_t call_record = 48, taken_record = 13;
+/// Before the size of the ISO image was appended.
+inline constexpr std::size_t old_call_record = 44;
 inline constexpr std::uint64_t move = 0x0102030405060708;
 
 inline const Octets versions = hex("0103");
@@ -97,13 +103,19 @@ inline const Octets description = hex("01 06 01 00000011 00000002 00010000 fffff
                                   hex("20010db8 00000000 00000000 00000001 01bb 00000003") +
                                   hex("fe800000 00000000 00000000 00000002 c001 00000004");
 inline const Octets answer_field = hex("fffb 00000021 00001234");
-// Kind and family are the octets 34 and 35; the last four count the user data that belong to the end point.
-inline const Octets first_item =
-    hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") + hex("01 04 0000000c 00000002");
-inline const Octets second_item =
-    hex("ffffffffffffffff 0000000000000000 08 8877665544332211 00 7fffffffffffffff") + hex("03 07 00000400 00000001");
-inline const Octets quiet_item =
-    hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") + hex("01 04 0000000c 00000000");
+// Kind and family are the octets 34 and 35; the last eight count the user data and the octets of the ISO image that
+// belong to the end point.
+inline const Octets first_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
+                                 hex("01 04 0000000c 00000002 00000000");
+inline const Octets second_item = hex("ffffffffffffffff 0000000000000000 08 8877665544332211 00 7fffffffffffffff") +
+                                  hex("03 07 00000400 00000001 00000003");
+inline const Octets quiet_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
+                                 hex("01 04 0000000c 00000000 00000000");
+inline const Octets iso_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
+                               hex("01 07 0000000c 00000000 00000005");
+/// NSEL and 32 octets, of which the first counts that many.
+inline const Octets iso_addresses = hex("02") + hex("484f535430303031 0102") + Octets(30) + hex("20") +
+                                    hex("4020202020202020") + Octets(32, std::byte{0x41});
 inline const Octets taken_item = hex("0102030405060708 00 00000007");
 
 inline Octets hello_frame() {
@@ -121,7 +133,19 @@ inline Octets offer_frame() {
 inline Octets express_frame() {
   return Builder{call_type, move, express}
       .field(call_tag, records_head(call_record, 2) + first_item + second_item)
+      .field(iso_images_tag, hex("e0e1e2"))
       .field(user_data_tag, hex("d0d1d2"))
+      .octets();
+}
+inline Octets iso_offer_frame() {
+  Octets iso = description;
+  iso[1] = std::byte{7};
+  return Builder{offer_type, move}.field(description_tag, iso).field(iso_addresses_tag, iso_addresses).octets();
+}
+inline Octets iso_call_frame() {
+  return Builder{call_type, move}
+      .field(call_tag, records_head(call_record, 1) + iso_item)
+      .field(iso_images_tag, hex("e0e1e2e3e4"))
       .octets();
 }
 inline Octets taken_frame() {
@@ -142,6 +166,8 @@ inline std::vector<Sample> samples() {
       {"ANSWER", Builder{answer_type, move}.field(answer_tag, answer_field).octets()},
       {"CALL", Builder{call_type, move}.field(call_tag, records_head(call_record, 1) + quiet_item).octets()},
       {"CALL, express", express_frame()},
+      {"OFFER, ISO", iso_offer_frame()},
+      {"CALL, ISO", iso_call_frame()},
       {"TAKEN", taken_frame()},
       {"CANCEL", Builder{cancel_type, move}.octets()},
       {"CANCELLED", Builder{cancelled_type, move}.octets()},
@@ -162,6 +188,23 @@ inline void set_payload_length(Octets& octets) {
   Octets length;
   Builder::append(length, octets.size() - 16, 4);
   std::ranges::copy(length, octets.begin() + 4);
+}
+
+/// The octets stay, because what is decoded are views into them.
+template <typename T>
+T decoded(Octets given) {
+  static std::deque<Octets> kept;
+  const auto frame = decode(kept.emplace_back(std::move(given)));
+  EXPECT_TRUE(frame.has_value()) << (frame ? 0 : static_cast<int>(frame.error()));
+  const T* found = frame ? std::get_if<T>(&frame->body) : nullptr;
+  EXPECT_NE(found, nullptr);
+  return found != nullptr ? *found : T{};
+}
+
+inline void expect_error(const Octets& octets, FrameError error) {
+  const auto frame = decode(octets);
+  ASSERT_FALSE(frame.has_value());
+  EXPECT_EQ(static_cast<int>(frame.error()), static_cast<int>(error));
 }
 
 /// True where both give the same frame.
@@ -187,7 +230,8 @@ inline bool same(const Octets& left, const Octets& right) {
           return x.bind_ok == y.bind_ok && x.server_descriptor == y.server_descriptor &&
                  x.transport_reference == y.transport_reference;
         else if constexpr (std::is_same_v<T, Call>)
-          return x.express == y.express && items_equal(x.items, y.items) && bytes_equal(x.user_data, y.user_data);
+          return x.express == y.express && items_equal(x.items, y.items) && bytes_equal(x.user_data, y.user_data) &&
+                 bytes_equal(x.iso_images, y.iso_images);
         else if constexpr (std::is_same_v<T, Taken>)
           return items_equal(x.items, y.items);
         else if constexpr (std::is_same_v<T, Credit>)

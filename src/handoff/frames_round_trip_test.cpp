@@ -22,6 +22,7 @@ using baton::handoff::Family;
 using baton::handoff::Kind;
 using baton::handoff::PeerAddress;
 using baton::handoff::TakenItem;
+using baton::tsap::IsoAddress;
 
 template <>
 struct Arbitrary<Kind> {
@@ -51,7 +52,20 @@ struct Arbitrary<Description> {
                                    gen::set(&Description::peer));
   }
 };
-/// Without user data: how much there is has to fit the frame.
+template <>
+struct Arbitrary<IsoAddress> {
+  static Gen<IsoAddress> arbitrary() {
+    return gen::exec([] {
+      const auto characters = gen::elementOf(std::string{"ABYZabyz0189#@$"});
+      auto name = *gen::container<std::string>(*gen::inRange<std::size_t>(0, 9), characters);
+      const auto selector =
+          *gen::container<std::vector<std::uint8_t>>(*gen::inRange<std::size_t>(0, 33), gen::arbitrary<std::uint8_t>());
+      return IsoAddress{baton::tsap::Nsel::parse_padded(name).value_or(baton::tsap::Nsel{}),
+                        *baton::tsap::Selector::from(std::as_bytes(std::span{selector}))};
+    });
+  }
+};
+/// Without user data and image: how much there is has to fit the frame.
 template <>
 struct Arbitrary<CallItem> {
   static Gen<CallItem> arbitrary() {
@@ -90,6 +104,12 @@ Octets with_user_data(Bytes head, const Octets& user_data) { return copy(head) +
 CallItem sample_item() {
   return {{{0x102, 0x100000000, 1}, 0x1122334455667788, true, Instant{1000}}, Kind::Connection, Family::Inet, 12, 0};
 }
+CallItem sample_iso_item() {
+  CallItem item = sample_item();
+  item.family = Family::Iso;
+  item.iso_image = 5;
+  return item;
+}
 Description sample_description() {
   Description given{Kind::Connection, Family::Inet6, true, 17, 2, 65536, -2, {}, {}};
   std::ranges::copy(hex("20010db8 00000000 00000000 00000001"), given.local.octets.begin());
@@ -98,6 +118,13 @@ Description sample_description() {
   given.local.scope = 3;
   given.peer.port = 0xC001;
   given.peer.scope = 4;
+  return given;
+}
+Description sample_iso_description() {
+  Description given = sample_description();
+  given.family = Family::Iso;
+  given.iso_local = {*tsap::Nsel::parse("HOST0001"), *tsap::Selector::from(hex("0102"))};
+  given.iso_peer = {*tsap::Nsel::parse_padded("@"), *tsap::Selector::from(Octets(32, std::byte{0x41}))};
   return given;
 }
 
@@ -109,6 +136,8 @@ struct Encoder {
 /// Every encoder with the frame that it is to write.
 std::vector<Encoder> encoders() {
   static const CallItem item = sample_item();
+  static const CallItem iso_item = sample_iso_item();
+  static const Octets image = hex("e0e1e2e3e4");
   static const std::array taken{TakenItem{move, TakeOutcome::Taken, 7}, TakenItem{move + 1, TakeOutcome::Touched, -1}};
   const auto expected = samples();
   const auto octets_of = [&](std::string_view name) {
@@ -120,7 +149,11 @@ std::vector<Encoder> encoders() {
       {"OFFER", [](MutableBytes room) { return encode_head(room, move, sample_description(), 0); },
        Builder{offer_type, move}.field(description_tag, description).octets()},
       {"ANSWER", [](MutableBytes room) { return encode(room, move, Answer{-5, 33, 0x1234}); }, octets_of("ANSWER")},
-      {"CALL", [](MutableBytes room) { return encode_call(room, move, false, {&item, 1}, 0); }, octets_of("CALL")},
+      {"CALL", [](MutableBytes room) { return encode_call(room, move, false, {&item, 1}, {}, 0); }, octets_of("CALL")},
+      {"OFFER, ISO", [](MutableBytes room) { return encode_head(room, move, sample_iso_description(), 0); },
+       octets_of("OFFER, ISO")},
+      {"CALL, ISO", [](MutableBytes room) { return encode_call(room, move, false, {&iso_item, 1}, image, 0); },
+       octets_of("CALL, ISO")},
       {"TAKEN", [](MutableBytes room) { return encode(room, std::span<const TakenItem>{taken}); }, octets_of("TAKEN")},
       {"CANCEL", [](MutableBytes room) { return encode(room, move, Cancel{}); }, octets_of("CANCEL")},
       {"CANCELLED", [](MutableBytes room) { return encode(room, move, Cancelled{}); }, octets_of("CANCELLED")},
@@ -150,7 +183,7 @@ TEST(EncodeFrame, LeavesUserDataToTheCaller) {
   EXPECT_EQ(octets, offer_frame());
   CallItem item = sample_item();
   item.user_data = 2;
-  const Octets call = with_user_data(encode_call(room, move, true, {&item, 1}, 2), hex("d0d1"));
+  const Octets call = with_user_data(encode_call(room, move, true, {&item, 1}, {}, 2), hex("d0d1"));
   EXPECT_EQ(call, Builder(call_type, move, express)
                       .field(call_tag, records_head(call_record, 1) + first_item)
                       .field(user_data_tag, hex("d0d1"))
@@ -163,7 +196,7 @@ TEST(EncodeFrame, WritesOneTo252Items) {
     const std::vector<TakenItem> taken(count);
     Octets room = filled(max_frame);
     const bool fits = count >= 1 && count <= 252;
-    EXPECT_EQ(!encode_call(room, move, true, called, 0).empty(), fits) << count;
+    EXPECT_EQ(!encode_call(room, move, true, called, {}, 0).empty(), fits) << count;
     EXPECT_EQ(!encode(room, std::span<const TakenItem>{taken}).empty(), fits) << count;
   }
 }
@@ -174,9 +207,9 @@ TEST(EncodeFrame, WritesAtMost64KiBOfUserDataAlsoBehindAWholeBatch) {
   EXPECT_TRUE(decode(with_user_data(encode_head(room, move, {}, 65536), filled(65536))).has_value());
   std::vector<CallItem> items(252);
   items[251].user_data = 65536;
-  EXPECT_TRUE(decode(with_user_data(encode_call(room, move, true, items, 65536), filled(65536))).has_value());
+  EXPECT_TRUE(decode(with_user_data(encode_call(room, move, true, items, {}, 65536), filled(65536))).has_value());
   items[251].user_data = 65537;
-  EXPECT_TRUE(encode_call(room, move, true, items, 65537).empty());
+  EXPECT_TRUE(encode_call(room, move, true, items, {}, 65537).empty());
 }
 
 TEST(EncodeFrame, NeedsTheRoomThatIsSaid) {
@@ -184,9 +217,11 @@ TEST(EncodeFrame, NeedsTheRoomThatIsSaid) {
     const std::vector<CallItem> called(count, sample_item());
     const std::vector<TakenItem> taken(count);
     Octets room = filled(call_size(count));
-    EXPECT_EQ(encode_call(room, move, true, called, 1).size(), room.size());
+    const Octets images = filled(5);
+    room.resize(room.size() + images.size());
+    EXPECT_EQ(encode_call(room, move, true, called, images, 1).size(), room.size());
     room.pop_back();
-    EXPECT_TRUE(encode_call(room, move, true, called, 1).empty());
+    EXPECT_TRUE(encode_call(room, move, true, called, images, 1).empty());
     room = filled(taken_size(count));
     EXPECT_EQ(encode(room, std::span<const TakenItem>{taken}).size(), room.size());
     room.pop_back();
@@ -246,6 +281,17 @@ RC_GTEST_PROP(RoundTrip, OfAnOffer, (MoveId id, const Description& given)) {
   RC_ASSERT(copy(offer.user_data) == user_data);
 }
 
+RC_GTEST_PROP(RoundTrip, OfAnIsoOffer, (MoveId id, Description given)) {
+  given.family = Family::Iso;
+  given.iso_local = *rc::gen::arbitrary<tsap::IsoAddress>();
+  given.iso_peer = *rc::gen::arbitrary<tsap::IsoAddress>();
+  Octets room = filled(small_frame);
+  const Octets octets = with_user_data(encode_head(room, id, given, 3), filled(3));
+  const auto frame = decode(octets);
+  RC_ASSERT(frame.has_value());
+  RC_ASSERT(std::get<Offer>(frame->body).description == given);
+}
+
 RC_GTEST_PROP(RoundTrip, OfAnAnswer, (MoveId id, std::int32_t descriptor, std::int32_t reference)) {
   const auto bind_ok = *rc::gen::oneOf(rc::gen::just<std::int16_t>(1), rc::gen::negative<std::int16_t>());
   Octets room = filled(small_frame);
@@ -263,13 +309,18 @@ RC_GTEST_PROP(RoundTrip, OfAnExpressCall, (MoveId id)) {
   const auto count = *rc::gen::inRange<std::size_t>(1, max_batch + 1);
   auto items = *rc::gen::container<std::vector<CallItem>>(count, rc::gen::arbitrary<CallItem>());
   Octets user_data;
+  Octets images;
   for (CallItem& item : items) {
+    if (item.family == Family::Iso) {
+      item.iso_image = *rc::gen::inRange<std::uint32_t>(1, 50);
+      images = std::move(images) + filled(item.iso_image, static_cast<int>(images.size() % 251));
+    }
     const Octets each = any_octets(20);
     item.user_data = static_cast<std::uint32_t>(each.size());
     user_data = std::move(user_data) + each;
   }
-  Octets room = filled(call_size(count));
-  const Octets octets = with_user_data(encode_call(room, id, true, items, user_data.size()), user_data);
+  Octets room = filled(call_size(count) + images.size());
+  const Octets octets = with_user_data(encode_call(room, id, true, items, images, user_data.size()), user_data);
   const auto frame = decode(octets);
   RC_ASSERT(frame.has_value());
   RC_ASSERT(frame->move == id);
@@ -278,6 +329,7 @@ RC_GTEST_PROP(RoundTrip, OfAnExpressCall, (MoveId id)) {
   RC_ASSERT(call.items.size() == count);
   for (std::size_t i = 0; i < count; ++i) RC_ASSERT(call.items[i] == items[i]);
   RC_ASSERT(copy(call.user_data) == user_data);
+  RC_ASSERT(copy(call.iso_images) == images);
 }
 
 RC_GTEST_PROP(RoundTrip, OfATaken, (const std::vector<TakenItem>& given)) {

@@ -96,7 +96,7 @@ std::vector<std::byte> answer_frame(std::uint64_t move) {
 std::vector<std::byte> call_frame(std::uint64_t move, bool express, std::size_t count) {
   const std::vector<handoff::CallItem> items(count);
   return encoded(handoff::call_size(count),
-                 [&](MutableBytes room) { return handoff::encode_call(room, move, express, items, 0); });
+                 [&](MutableBytes room) { return handoff::encode_call(room, move, express, items, {}, 0); });
 }
 std::vector<std::byte> taken_frame(std::uint64_t move) {
   const handoff::TakenItem item{move, handoff::TakeOutcome::Taken, 5};
