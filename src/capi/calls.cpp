@@ -13,6 +13,7 @@
 #include "capi/address.hpp"
 #include "capi/faults.hpp"
 #include "capi/resolve.hpp"
+#include "endpoint/host_table.hpp"
 #include "endpoint/in_use.hpp"
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/statistics.hpp"
@@ -46,9 +47,12 @@ int give_address(const endpoint::Result<tsap::IsoAddress>& address, void* name, 
   return 0;
 }
 
-int give_address(const handoff::PeerAddress& address, handoff::Family family, void* name, socklen_t* length) {
+/// Of an end point in a move.
+int give_address(const handoff::Description& description, bool local, void* name, socklen_t* length) {
+  if (description.family == handoff::Family::Iso)
+    return give_address(local ? description.iso_local : description.iso_peer, name, length);
   if (name == nullptr || length == nullptr) return report_errno(EFAULT);
-  write_address(address, family, name, length);
+  write_address(local ? description.local : description.peer, description.family, name, length);
   return 0;
 }
 
@@ -62,14 +66,10 @@ int name_of_side(int s, void* name, socklen_t* length, Side side) {
     return give_address(local ? (*socket)->local_address() : (*socket)->peer_address(), name, length);
   // Behind a parked number there still are the names of the connection.
   if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target);
-      given != nullptr && (*given)->stands_in(s)) {
-    const handoff::Description& description = (*given)->description;
-    return give_address(local ? description.local : description.peer, description.family, name, length);
-  }
-  if (const auto* awaited = std::get_if<std::shared_ptr<endpoint::AwaitedMove>>(&target)) {
-    const handoff::Description& description = (*awaited)->description;
-    return give_address(local ? description.local : description.peer, description.family, name, length);
-  }
+      given != nullptr && (*given)->stands_in(s))
+    return give_address((*given)->description, local, name, length);
+  if (const auto* awaited = std::get_if<std::shared_ptr<endpoint::AwaitedMove>>(&target))
+    return give_address((*awaited)->description, local, name, length);
   return through(local ? plain::getsockname(s, name, length) : plain::getpeername(s, name, length));
 }
 
@@ -157,6 +157,10 @@ int soc_close(int s) {
   if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
     // Of a duplicate only the number goes, as with close(2).
     if (!(*socket)->adopt(s)) return through(plain::close(s));
+    if (const auto move = (*socket)->given()) {
+      const auto lock = move->link->lock();
+      move->link->give_up_number(lock, move);
+    }
     (*socket)->close();
   } else if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target)) {
     if ((*given)->number != s) return through(plain::close(s));
@@ -176,21 +180,22 @@ int soc_ioctl(int s, unsigned long request, void* argument) {
   const Target target = resolve(s);
   if (request == FIONREAD)
     if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
-      const auto link = (*socket)->link();
-      if (!link) return report(link.error());
-      auto lock = (*link)->lock();
-      (*link)->pump_all(lock);
-      *static_cast<int*>(argument) = static_cast<int>((*link)->readable_octets(lock));
+      const auto connection = (*socket)->connection();
+      if (!connection) return report(connection.error());
+      auto lock = (*connection)->lock();
+      *static_cast<int*>(argument) = static_cast<int>((*connection)->readable_octets(lock));
       return 0;
     }
   return through(plain::ioctl(s, request, argument));
 }
 
 int soc_pending(int link) {
-  const auto at = resolve_link(link);
-  if (!at) return report(at.error());
-  auto lock = at->link->lock();
-  return static_cast<int>(at->link->pending(lock));
+  const auto socket = resolve_iso(link);
+  if (!socket) return report(socket.error());
+  const auto connection = (*socket)->connection();
+  if (!connection) return report(connection.error());
+  auto lock = (*connection)->lock();
+  return static_cast<int>((*connection)->pending(lock));
 }
 
 int soc_poll_ms(struct pollfd fds[], unsigned long nfds, int timeout_ms) {
@@ -296,6 +301,13 @@ int soc_get_statistics(struct soc_statistics* given) {
 int soc_status(int on) {
   const auto served = endpoint::serve_status(on != 0);
   return served ? 0 : report(served.error());
+}
+
+int soc_set_host(const char* nsel, const char* addresses) {
+  if (nsel == nullptr) return report_errno(EFAULT);
+  const auto set =
+      endpoint::set_host(nsel, addresses == nullptr ? std::nullopt : std::optional<std::string>{addresses});
+  return set ? 0 : report(set.error());
 }
 
 const char* soc_error_text(void) { return last_sentence(); }

@@ -16,16 +16,21 @@ using endpoint::Fault;
 
 namespace {
 
-/// A call that reads or writes: the link's own way, or the kernel's for a plain end point. For a number that a move
-/// stands for, the kernel's as soon as the end point is back.
-template <class OnLink, class OnKernel>
-ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) {
+/// A call that reads or writes: the AF_ISO connection's own way, or the kernel's for a plain end point. For a number
+/// that a move stands for, the kernel's as soon as the end point is back.
+template <class OnIso, class OnKernel>
+ssize_t dispatch(int s, Use use, int flags, OnIso on_iso, OnKernel on_kernel) {
   for (;;) {
     Target target = Plain{};
     {
       // Counted before the number is looked up: a data stop that begins now sees the count, or we see the stop.
       const endpoint::UseGuard guard{s};
       target = resolve(s);
+      if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
+        const auto connection = (*socket)->connection();
+        if (!connection) return report(connection.error());
+        return on_iso(**connection);
+      }
       if (std::holds_alternative<Plain>(target)) return through(on_kernel());
       if (std::holds_alternative<Inherited>(target)) {
         // The parent's end point may be used by whoever has it; the parent's link may not.
@@ -33,32 +38,33 @@ ssize_t dispatch(int s, Use use, int flags, OnLink on_link, OnKernel on_kernel) 
         return report(Fault::OtherProcess);
       }
     }
-    if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
-      const auto link = (*socket)->link();
-      if (!link) return report(link.error());
-      return on_link(**link);
-    }
     if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target))
       return report(use == Use::Read && !waiting_of(s, flags).may_block() ? Fault::WouldBlock : Fault::NotConfirmed);
     const auto& given = std::get<std::shared_ptr<endpoint::GivenMove>>(target);
     if (auto back = await_give_back(*given, use, waiting_of(s, flags)); !back) return report(back.error());
+    if (given->iso) continue;  // an AF_ISO connection again
     const endpoint::UseGuard guard{s};
     if (!given->stands_in(s)) return through(on_kernel());
   }
 }
 
-ssize_t read_link(int s, endpoint::Link& link, std::span<const iovec> room, int flags) {
+ssize_t read_iso(int s, endpoint::IsoConnection& connection, std::span<const iovec> room, int flags) {
   if ((flags & ~(MSG_DONTWAIT | MSG_PEEK)) != 0) return report(Fault::Unsupported);
-  auto lock = link.lock();
-  const auto data = link.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));
-  return data ? static_cast<ssize_t>(data->size) : report(data.error());
+  auto lock = connection.lock();
+  for (;;) {
+    const auto data = connection.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));
+    if (!data) return report(data.error());
+    // Only the end of a TSDU that has been read: without MSG_EOR it would look like the end of the connection.
+    if (data->size == 0 && data->end_of_tsdu) continue;
+    return static_cast<ssize_t>(data->size);
+  }
 }
 
-ssize_t write_link(int s, endpoint::Link& link, std::span<const iovec> octets, int flags) {
+ssize_t write_iso(int s, endpoint::IsoConnection& connection, std::span<const iovec> octets, int flags) {
   // The manual: flags are not supported; MSG_DONTWAIT and MSG_NOSIGNAL say what holds or can be had anyway.
   if ((flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) != 0) return report(Fault::Unsupported);
-  auto lock = link.lock();
-  const auto sent = link.send_user_data(lock, octets, waiting_of(s, flags));
+  auto lock = connection.lock();
+  const auto sent = connection.send_user_data(lock, octets, waiting_of(s, flags));
   return sent ? static_cast<ssize_t>(*sent) : report(sent.error());
 }
 
@@ -71,7 +77,8 @@ extern "C" {
 ssize_t soc_recvfrom(int s, void* buf, size_t len, int flags, void* from, socklen_t* fromlen) {
   const iovec room{buf, len};
   return dispatch(
-      s, Use::Read, flags, [&](endpoint::Link& link) { return read_link(s, link, {&room, 1}, flags); },
+      s, Use::Read, flags,
+      [&](endpoint::IsoConnection& connection) { return read_iso(s, connection, {&room, 1}, flags); },
       [&] { return plain::recvfrom(s, buf, len, flags, from, fromlen); });
 }
 
@@ -80,7 +87,7 @@ ssize_t soc_recv(int s, void* buf, size_t len, int flags) { return soc_recvfrom(
 ssize_t soc_read(int s, void* buf, size_t nbytes) {
   const iovec room{buf, nbytes};
   return dispatch(
-      s, Use::Read, 0, [&](endpoint::Link& link) { return read_link(s, link, {&room, 1}, 0); },
+      s, Use::Read, 0, [&](endpoint::IsoConnection& connection) { return read_iso(s, connection, {&room, 1}, 0); },
       [&] { return plain::read(s, buf, nbytes); });
 }
 
@@ -88,14 +95,17 @@ ssize_t soc_readv(int s, const struct iovec* iov, int iovcnt) {
   if (!valid(iov, iovcnt)) return report_errno(EINVAL);
   return dispatch(
       s, Use::Read, 0,
-      [&](endpoint::Link& link) { return read_link(s, link, {iov, static_cast<std::size_t>(iovcnt)}, 0); },
+      [&](endpoint::IsoConnection& connection) {
+        return read_iso(s, connection, {iov, static_cast<std::size_t>(iovcnt)}, 0);
+      },
       [&] { return plain::readv(s, iov, iovcnt); });
 }
 
 ssize_t soc_sendto(int s, const void* msg, size_t len, int flags, const void* to, int tolen) {
   const iovec octets{const_cast<void*>(msg), len};
   return dispatch(
-      s, Use::Write, flags, [&](endpoint::Link& link) { return write_link(s, link, {&octets, 1}, flags); },
+      s, Use::Write, flags,
+      [&](endpoint::IsoConnection& connection) { return write_iso(s, connection, {&octets, 1}, flags); },
       [&] { return plain::sendto(s, msg, len, flags, to, static_cast<socklen_t>(tolen)); });
 }
 
@@ -104,7 +114,7 @@ ssize_t soc_send(int s, const void* msg, size_t len, int flags) { return soc_sen
 ssize_t soc_write(int s, const void* buf, size_t nbytes) {
   const iovec octets{const_cast<void*>(buf), nbytes};
   return dispatch(
-      s, Use::Write, 0, [&](endpoint::Link& link) { return write_link(s, link, {&octets, 1}, 0); },
+      s, Use::Write, 0, [&](endpoint::IsoConnection& connection) { return write_iso(s, connection, {&octets, 1}, 0); },
       [&] { return plain::write(s, buf, nbytes); });
 }
 
@@ -112,7 +122,9 @@ ssize_t soc_writev(int s, const struct iovec* iov, int iovcnt) {
   if (!valid(iov, iovcnt)) return report_errno(EINVAL);
   return dispatch(
       s, Use::Write, 0,
-      [&](endpoint::Link& link) { return write_link(s, link, {iov, static_cast<std::size_t>(iovcnt)}, 0); },
+      [&](endpoint::IsoConnection& connection) {
+        return write_iso(s, connection, {iov, static_cast<std::size_t>(iovcnt)}, 0);
+      },
       [&] { return plain::writev(s, iov, iovcnt); });
 }
 
@@ -121,7 +133,9 @@ ssize_t soc_sendmsg(int s, const struct msghdr* msg, int flags) {
   if (const auto handled = send_control(s, *msg, flags)) return *handled;
   return dispatch(
       s, Use::Write, flags,
-      [&](endpoint::Link& link) { return write_link(s, link, {msg->msg_iov, msg->msg_iovlen}, flags); },
+      [&](endpoint::IsoConnection& connection) {
+        return write_iso(s, connection, {msg->msg_iov, msg->msg_iovlen}, flags);
+      },
       [&] { return plain::sendmsg(s, msg, flags); });
 }
 
@@ -130,10 +144,10 @@ ssize_t soc_recvmsg(int s, struct msghdr* msg, int flags) {
   if (const auto handled = receive_control(s, *msg, flags)) return *handled;
   return dispatch(
       s, Use::Read, flags,
-      [&](endpoint::Link& link) -> ssize_t {
-        auto lock = link.lock();
+      [&](endpoint::IsoConnection& connection) -> ssize_t {
+        auto lock = connection.lock();
         const std::span<const iovec> room{msg->msg_iov, msg->msg_iovlen};
-        const auto data = link.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));
+        const auto data = connection.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));
         if (!data) return report(data.error());
         msg->msg_flags = data->end_of_tsdu ? MSG_EOR : 0;
         return static_cast<ssize_t>(data->size);

@@ -79,7 +79,8 @@ int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
     told = {};
     told.id = move.id;
     // An end point that came back is the program's again, under its number.
-    told.fd = move.real.release().release();
+    told.fd = move.real.valid() ? move.number : -1;
+    unmake_move(move);
     if (move.machine.state() != handoff::ListenerState::Moved) {
       (void)report(move.failure);
       told.error = errno;
@@ -108,6 +109,7 @@ int soc_take(int link, struct soc_move* moves, int count, int timeout_ms) {
     told[i].id = arrival.id;
     told[i].error = 0;
     told[i].fd = arrival.end_point.release().release();
+    arrival.settle(told[i].fd);
   }
   return static_cast<int>(arrivals->size());
 }

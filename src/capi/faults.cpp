@@ -7,6 +7,8 @@
 #include <cstring>
 #include <string>
 
+#include "cotp/reasons.hpp"
+#include "endpoint/host_table.hpp"
 #include "os/runtime_folder.hpp"
 
 namespace baton::capi {
@@ -49,6 +51,19 @@ Row row_of(Fault fault) noexcept {
               "the TSEL at most 32 octets, siso_family is AF_ISO"};
     case Fault::ForeignHost:
       return {EADDRNOTAVAIL, "the NSEL names another host: use this host's (BATON_NSEL) or blanks"};
+    case Fault::UnknownHost:
+      return {EHOSTUNREACH,
+              "no address is known for the NSEL: add it to the hosts file; where the call may not wait, names are "
+              "not asked of the resolver"};
+    case Fault::PortAddress:
+      return {EINVAL, "BATON_ISO_LISTEN is not an address and a port, as in 192.0.2.1:102 or [::]:102"};
+    case Fault::PortTaken:
+      return {EADDRINUSE,
+              "another process has the address of BATON_ISO_LISTEN: one process serves a port, for all its TSAPs"};
+    case Fault::PortDenied:
+      return {EACCES,
+              "the port of BATON_ISO_LISTEN is not for this user: take one above 1023, or give the program "
+              "CAP_NET_BIND_SERVICE"};
     case Fault::AlreadyNamed:
       return {EINVAL, "the socket has a name already: bind once"};
     case Fault::NotNamed:
@@ -63,6 +78,16 @@ Row row_of(Fault fault) noexcept {
       return {ECONNREFUSED,
               "nobody listens under that TSEL, or the listener refused; check that the server runs and that "
               "both use the same BATON_RUNTIME_DIR"};
+    case Fault::PartnerRefused:
+      return {ECONNREFUSED, "the partner refused the connection"};
+    case Fault::NoAnswer:
+      return {ECONNREFUSED,
+              "the partner closed the connection instead of answering: it may speak no ISO transport there, or not "
+              "like the TSELs or the TPDU size"};
+    case Fault::NotLocal:
+      return {EOPNOTSUPP, "the connection goes to another host: moves are agreed over a connection within the host"};
+    case Fault::ReadFirst:
+      return {EBUSY, "more has been read ahead than moves along: read what soc_pending counts, then offer again"};
     case Fault::TimedOut:
       return {ETIMEDOUT, "no answer in time; a move that was under way is being called off"};
     case Fault::LinkEnded:
@@ -172,6 +197,9 @@ const char* last_sentence() noexcept {
     sentence = ::strerror_r(error, text, sizeof text);
     if (const char* advice = advice_for(error)) sentence += std::string{": "} + advice;
   }
+  if (last_failure.fault == Fault::PartnerRefused)
+    sentence += ": " + std::string{cotp::describe(static_cast<cotp::DisconnectReason>(last_failure.detail))};
+  if (last_failure.fault == Fault::UnknownHost) sentence += "; looked into " + endpoint::described_hosts();
   // Where names are looked up, a different folder is the most common reason.
   if (last_failure.fault == Fault::Refused ||
       (last_failure.fault == Fault::System && (error == EACCES || error == EADDRINUSE)))

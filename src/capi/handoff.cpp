@@ -2,13 +2,13 @@
 // The steps of a handoff: struct cmsg_redhdr <-> moves. docs/cmsg_redhdr.md says what each call puts into each member.
 #include <netinet/in.h>
 
-#include <atomic>
 #include <cstring>
 
 #include "capi/address.hpp"
 #include "capi/faults.hpp"
 #include "capi/messages.hpp"
 #include "capi/moving.hpp"
+#include "endpoint/gathered.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 
@@ -69,6 +69,38 @@ red_info_tcp to_info(const handoff::Description& description, int number, std::u
   return info;
 }
 
+red_info_iso to_info(const handoff::Description& description, int number, const tsap::IsoAddress& address,
+                     short flags) {
+  red_info_iso info = {};
+  info.fd = static_cast<short>(number);
+  info.domain = AF_ISO;
+  info.flags = flags;
+  const Bytes selector = address.selector.octets();
+  info.tsellen = static_cast<short>(selector.size());
+  info.rwindow = description.receive_window;
+  info.wwindow = description.send_window;
+  std::memcpy(info.tsel, selector.data(), selector.size());
+  std::memcpy(info.tesn, address.nsel.text().data(), sizeof info.tesn);
+  return info;
+}
+
+/// The end point as the listener has it.
+void tell_of_listener(cmsg_redhdr& header, const handoff::Description& description, int number, handoff::MoveId id) {
+  if (description.family == handoff::Family::Iso)
+    header.redhdr_red_liso = to_info(description, number, description.iso_local, RED_OFFERED);
+  else
+    header.redhdr_red_ltcp = to_info(description, number, description.local.port, RED_OFFERED, id);
+}
+
+/// The client at the other end.
+void tell_of_client(cmsg_redhdr& header, const handoff::Description& description, int number, handoff::MoveId id) {
+  constexpr short flags = RED_OFFERED | RED_BOUND | RED_TAKEN;
+  if (description.family == handoff::Family::Iso)
+    header.redhdr_red_liso = to_info(description, number, description.iso_peer, flags);
+  else
+    header.redhdr_red_ctcp = to_info(description, number, description.peer.port, flags, id);
+}
+
 /// The move of the caller's end point for steps 5, 6 and 7: none is named, or it is in no move.
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> given_at(int number) {
   const Target target = resolve(number);
@@ -82,12 +114,15 @@ ssize_t send_offer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& 
   const auto number = named_descriptor(header);
   if (!number) return report(number.error());
   if (*number < 0) return report(Fault::WrongFamily);
+  if (header.domain != AF_ISO && resolve_iso(*number)) return report(Fault::WrongFamily);
   auto move = make_move(at.link, *number, handoff::ListenerMachine::Manner::Seed);
   if (!move) return report(move.error());
-  if (to_domain((*move)->description.family) != header.domain) return report(Fault::WrongFamily);
-  std::size_t octets = 0;
+  if (to_domain((*move)->description.family) != header.domain) {
+    unmake_move(**move);
+    return report(Fault::WrongFamily);
+  }
   const std::span<const iovec> parts{message.msg_iov, message.msg_iovlen};
-  for (const iovec& part : parts) octets += part.iov_len;
+  const std::size_t octets = endpoint::total(parts);
   auto lock = at.link->lock();
   const auto offered = at.link->offer(lock, *move, parts, octets, waiting_for_move(s, *at.socket));
   return offered ? static_cast<ssize_t>(octets) : report(offered.error());
@@ -102,7 +137,7 @@ ssize_t receive_offer(int s, const LinkAt& at, msghdr& message, cmsg_redhdr& hea
   const endpoint::AwaitedMove& move = *seen->move;
   const handoff::Description& description = move.description;
   std::memset(&header.cmsg_redhdr_info, 0, sizeof header.cmsg_redhdr_info);
-  header.redhdr_red_ltcp = to_info(description, description.descriptor, description.local.port, RED_OFFERED, move.id);
+  tell_of_listener(header, description, description.descriptor, move.id);
   header.bind_ok = 0;
   header.handoff_ok = 0;
   header.tsap_name_len = 0;
@@ -142,7 +177,7 @@ ssize_t receive_answer(int s, const LinkAt& at, cmsg_redhdr& header, int flags) 
   if (*number < 0) {
     // Nobody was named: the call says whose answer it is.
     header.domain = to_domain(move.description.family);
-    header.redhdr_red_ltcp = to_info(move.description, move.number, move.description.local.port, RED_OFFERED, move.id);
+    tell_of_listener(header, move.description, move.number, move.id);
   }
   header.bind_ok = seen->bind_ok;
   header.handoff_ok = 0;
@@ -159,6 +194,7 @@ int send_call(int s, const cmsg_redhdr& header) {
     const auto called = link->call(lock, *given, waiting_of(s));
     return called ? 0 : report(called.error());
   }
+  if (const auto socket = resolve_iso(s); socket && (*socket)->given()) return report(Fault::OutOfOrder);
   const auto at = resolve_link(s);
   if (!at) return report(at.error());
   const auto number = named_descriptor(header);
@@ -183,8 +219,7 @@ int take(int s, endpoint::IsoSocket& socket, const std::shared_ptr<endpoint::Awa
   if (!taken) return report(taken.error());
   const handoff::Description& description = move->description;
   std::memset(&header.cmsg_redhdr_info, 0, sizeof header.cmsg_redhdr_info);
-  header.redhdr_red_ctcp =
-      to_info(description, move->number, description.peer.port, RED_OFFERED | RED_BOUND | RED_TAKEN, move->id);
+  tell_of_client(header, description, move->number, move->id);
   header.bind_ok = REDBIND_OK;
   header.handoff_ok = 1;
   header.tsap_name_len = 0;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "capi/faults.hpp"
+#include "endpoint/gathered.hpp"
 
 namespace baton::capi {
 namespace {
@@ -40,30 +41,26 @@ ssize_t send_connection_data(int s, const std::shared_ptr<endpoint::IsoSocket>& 
     return kept ? 0 : report(kept.error());
   }
   if (type != TPOPT_CFRM_DATA) return report(Fault::Header);
-  const auto link = socket->link();
-  if (!link) return report(link.error());
-  {
-    auto lock = (*link)->lock();
-    if ((*link)->state(lock) == transport::State::Open) return report(Fault::AlreadyConnected);
-    if (auto confirmed = (*link)->confirm(lock, *data); !confirmed) return report(confirmed.error());
-  }
-  std::size_t octets = 0;
-  for (std::size_t i = 0; i < message.msg_iovlen; ++i) octets += message.msg_iov[i].iov_len;
-  if (octets == 0) return 0;
-  auto lock = (*link)->lock();
-  const auto sent = (*link)->send_user_data(lock, {message.msg_iov, message.msg_iovlen}, waiting_of(s));
+  const auto connection = socket->connection();
+  if (!connection) return report(connection.error());
+  auto lock = (*connection)->lock();
+  if ((*connection)->state(lock) == transport::State::Open) return report(Fault::AlreadyConnected);
+  if (auto confirmed = (*connection)->confirm(lock, *data); !confirmed) return report(confirmed.error());
+  const std::span<const iovec> octets{message.msg_iov, message.msg_iovlen};
+  if (endpoint::total(octets) == 0) return 0;
+  const auto sent = (*connection)->send_user_data(lock, octets, waiting_of(s));
   return sent ? static_cast<ssize_t>(*sent) : report(sent.error());
 }
 
 /// The kind follows from the state of the connection: disconnect data once it has ended, else what came with the other
 /// side's request or confirmation.
 ssize_t receive_connection_data(const std::shared_ptr<endpoint::IsoSocket>& socket, msghdr& message) {
-  const auto link = socket->link();
-  if (!link) return report(link.error());
+  const auto connection = socket->connection();
+  if (!connection) return report(connection.error());
   auto* const header = static_cast<cmsghdr*>(message.msg_control);
-  auto lock = (*link)->lock();
-  (*link)->pump_all(lock);
-  const transport::Connection& machine = (*link)->machine(lock);
+  auto lock = (*connection)->lock();
+  (*connection)->look(lock);
+  const transport::Connection& machine = (*connection)->machine(lock);
   int type = TPOPT_DISC_DATA;
   Bytes data = machine.disconnect_info();
   const bool over = machine.state() == transport::State::Closed || machine.state() == transport::State::Closing;

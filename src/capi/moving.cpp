@@ -80,6 +80,63 @@ endpoint::Result<os::StreamPosition> position_of(FdRef end_point) {
   return *position;
 }
 
+/// An AF_ISO connection: what its numbers say, and how far its stream is where TCP carries it.
+endpoint::Result<void> describe_iso(FdRef end_point, endpoint::IsoSocket& socket, endpoint::GivenMove& move) {
+  const auto connection = socket.connection();
+  if (!connection) return std::unexpected{connection.error()};
+  handoff::Description& description = move.description;
+  description.nonblocking = os::is_nonblocking(end_point);
+  description.descriptor = end_point.get();
+  description.receive_window = static_cast<std::int32_t>(os::receive_buffer(end_point).value_or(0));
+  description.send_window = static_cast<std::int32_t>(os::send_buffer(end_point).value_or(0));
+  if ((*connection)->carrier() == handoff::Carrier::Tcp) {
+    if (const auto local = os::local_address(end_point)) description.local = to_frame(*local);
+    if (const auto peer = os::peer_address(end_point)) description.peer = to_frame(*peer);
+    description.interface_index = static_cast<std::int32_t>(os::interface_index_of_local_address(end_point));
+    if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
+  }
+  const auto held = (*connection)->lock();
+  description.iso_local = (*connection)->local_address(held);
+  description.iso_peer = (*connection)->peer_address(held);
+  // Whether it is in a state that moves shows here already, not only at the data stop.
+  if (const auto image = (*connection)->image(held); !image) return std::unexpected{image.error()};
+  return {};
+}
+
+endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
+    const std::shared_ptr<endpoint::Link>& link, int number, ListenerMachine::Manner manner,
+    const std::shared_ptr<endpoint::IsoSocket>& socket) {
+  const FdRef end_point{number};
+  const auto connection = socket->connection_if_any();
+  if (!connection) return fail(socket->ready_to_accept() ? Fault::Listening : Fault::NotConnected);
+  if (connection == link) return fail(Fault::Argument);  // over itself
+  if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
+  if (endpoint::uses(number) > 0) return fail(Fault::Busy);
+  const auto cookie = os::cookie(end_point);
+  if (!cookie) return fail(cookie.error());
+  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
+  move->real_cookie = *cookie;
+  move->description.family = handoff::Family::Iso;
+  move->item.family = handoff::Family::Iso;
+  move->item.descriptor = number;
+  move->iso = socket;
+  if (auto begun = socket->begin_move(move); !begun) return std::unexpected{begun.error()};
+  auto described = describe_iso(end_point, *socket, *move);
+  if (described && manner == ListenerMachine::Manner::Express) {
+    move->item.image.cookie = *cookie;
+    move->item.image.nonblocking = move->description.nonblocking;
+    move->item.image.stopped_at = os::monotonic_now();
+    move->real = endpoint::HiddenFd{UniqueFd{adopt, number}};
+    // From here on the number is in the library's hands.
+    endpoint::erase(*cookie);
+    endpoint::insert_alias(*cookie, move);
+    described = endpoint::Link::take_image(*move);
+  }
+  if (described) return move;
+  unmake_move(*move);
+  return std::unexpected{described.error()};
+}
+
 }  // namespace
 
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shared_ptr<endpoint::Link>& link,
@@ -88,6 +145,8 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   const Target target = resolve(number);
   if (std::holds_alternative<std::shared_ptr<endpoint::GivenMove>>(target)) return fail(Fault::AlreadyMoving);
   if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target)) return fail(Fault::NotConnected);
+  if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target))
+    return make_iso_move(link, number, manner, *socket);
   const auto family = movable_family(end_point);
   if (!family) return std::unexpected{family.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
@@ -119,7 +178,10 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
 
 void unmake_move(endpoint::GivenMove& move) {
   endpoint::erase_alias(move.real_cookie, move);
-  (void)move.real.release().release();
+  const int number = move.real.release().release();
+  if (!move.iso) return;
+  move.iso->end_move();
+  if (number >= 0) endpoint::insert(number, move.real_cookie, move.iso);
 }
 
 }  // namespace baton::capi

@@ -14,7 +14,8 @@ namespace baton::capi {
 [[nodiscard]] endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(
     const std::shared_ptr<endpoint::Link>& link, int number, handoff::ListenerMachine::Manner manner);
 
-/// Undoes the taking over of an express move that was not sent: the number is the program's again.
+/// Undoes a move that was not sent, or an express one that came back: the number, where it was taken over, is the
+/// program's again.
 void unmake_move(endpoint::GivenMove& move);
 
 }  // namespace baton::capi

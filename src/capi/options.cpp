@@ -45,15 +45,42 @@ int get_transport(int s, int name, void* optval, socklen_t* optlen) {
   if (!socket) return report(socket.error());
   if (name == TPOPT_MOVE_TIMEOUT) return give_number(milliseconds((*socket)->move_timeout()), optval, optlen);
   if (name == TPOPT_CONNECT_TIMEOUT) return give_number(milliseconds((*socket)->connect_timeout()), optval, optlen);
-  const auto link = (*socket)->link();
-  if (!link) return report(link.error());
-  auto lock = (*link)->lock();
-  (*link)->pump_all(lock);
-  const transport::Connection& machine = (*link)->machine(lock);
+  if (name == TPOPT_TPDU_SIZE)
+    return give_number(static_cast<int>(cotp::octets((*socket)->tpdu_size())), optval, optlen);
+  if (name == TPOPT_LOCAL_ADDRESS || name == TPOPT_PEER_ADDRESS) {
+    const auto address = (*socket)->tcp_address(name == TPOPT_LOCAL_ADDRESS);
+    return address ? give_octets(address->bytes(), optval, optlen) : report(address.error());
+  }
+  if (name == TPOPT_DISC_REASON || name == TPOPT_DISC_DATA) {
+    const auto refusal = (*socket)->refusal();
+    if (refusal && name == TPOPT_DISC_REASON) return give_number(static_cast<int>(refusal->reason), optval, optlen);
+    if (refusal) return give_octets(refusal->info.bytes(), optval, optlen);
+    if (name == TPOPT_DISC_REASON) return report(Fault::NotConnected);
+  }
+  const auto connection = (*socket)->connection();
+  if (!connection) return report(connection.error());
+  if (name == TPOPT_DISC_DATA) return give_octets({}, optval, optlen);
+  auto lock = (*connection)->lock();
+  (*connection)->look(lock);
+  const transport::Connection& machine = (*connection)->machine(lock);
+  if (name == TPOPT_OWED) return give_number(static_cast<int>((*connection)->owed(lock)), optval, optlen);
   if (name == TPOPT_CONN_DATA) return give_octets(machine.connect_data(), optval, optlen);
   if (name == TPOPT_CFRM_DATA) return give_octets(machine.confirm_data(), optval, optlen);
-  if (name == TPOPT_DISC_DATA) return give_octets(machine.disconnect_info(), optval, optlen);
   return report_errno(ENOPROTOOPT);
+}
+
+/// False: not a value that the option takes.
+bool set_number(endpoint::IsoSocket& socket, int name, int value) {
+  if (value < 0 || (value == 0 && name != TPOPT_MOVE_TIMEOUT)) return false;
+  if (name == TPOPT_TPDU_SIZE) {
+    const auto size = cotp::largest_size_within(static_cast<std::size_t>(value));
+    if (cotp::octets(size) != static_cast<std::size_t>(value)) return false;
+    socket.set_tpdu_size(size);
+    return true;
+  }
+  const Duration duration = std::chrono::milliseconds{value};
+  name == TPOPT_MOVE_TIMEOUT ? socket.set_move_timeout(duration) : socket.set_connect_timeout(duration);
+  return true;
 }
 
 int set_transport(int s, int name, const void* optval, int optlen) {
@@ -68,23 +95,21 @@ int set_transport(int s, int name, const void* optval, int optlen) {
   if (!socket) return report(socket.error());
   const Bytes octets{static_cast<const std::byte*>(optval), length};
   endpoint::Result<void> outcome;
-  if (name == TPOPT_MOVE_TIMEOUT || name == TPOPT_CONNECT_TIMEOUT) {
+  if (name == TPOPT_MOVE_TIMEOUT || name == TPOPT_CONNECT_TIMEOUT || name == TPOPT_TPDU_SIZE) {
     int value = 0;
     if (length != sizeof value) return report(Fault::Argument);
     std::memcpy(&value, optval, sizeof value);
-    if (value < 0 || (value == 0 && name == TPOPT_CONNECT_TIMEOUT)) return report(Fault::Argument);
-    const Duration duration = std::chrono::milliseconds{value};
-    name == TPOPT_MOVE_TIMEOUT ? (*socket)->set_move_timeout(duration) : (*socket)->set_connect_timeout(duration);
+    if (!set_number(**socket, name, value)) return report(Fault::Argument);
   } else if (name == TPOPT_CONN_DATA) {
     outcome = (*socket)->set_connect_data(octets);
   } else if (name == TPOPT_DISC_DATA) {
     outcome = (*socket)->set_disconnect_data(octets);
   } else if (name == TPOPT_CFRM_DATA) {
-    const auto link = (*socket)->link();
-    if (!link) return report(link.error());
-    auto lock = (*link)->lock();
-    if ((*link)->state(lock) == transport::State::Open) return report(Fault::AlreadyConnected);
-    outcome = (*link)->confirm(lock, octets);
+    const auto connection = (*socket)->connection();
+    if (!connection) return report(connection.error());
+    auto lock = (*connection)->lock();
+    if ((*connection)->state(lock) == transport::State::Open) return report(Fault::AlreadyConnected);
+    outcome = (*connection)->confirm(lock, octets);
   } else {
     return report_errno(ENOPROTOOPT);
   }

@@ -22,11 +22,19 @@ enum class Fault {
   Header,         // cmsg_len, cmsg_level, cmsg_type or the control length is wrong
   BadAddress,     // not an AF_ISO address
   ForeignHost,    // the NSEL is not this host's
+  UnknownHost,    // the NSEL stands for no address
+  PortAddress,    // BATON_ISO_LISTEN is no address and port
+  PortTaken,      // ... is somebody else's
+  PortDenied,     // ... is not for this user
   AlreadyNamed,   // bind: the socket has a name
   NotNamed,       // connect, listen: bind first
   NotConfirmed,   // the connection is not (yet) open
   AlreadyConnected,
-  Refused,  // the partner refused the connection
+  Refused,         // nobody listens, or the listener closed
+  PartnerRefused,  // a partner on another host sent a DR: Failure::detail is its reason
+  NoAnswer,        // ... closed instead of answering
+  ReadFirst,       // more is read ahead than moves along
+  NotLocal,        // the connection goes to another host: no moves are agreed over it
   TimedOut,
   LinkEnded,      // the partner is gone
   Protocol,       // the partner sent what no partner may send
@@ -57,6 +65,7 @@ enum class Fault {
 struct Failure {
   Fault fault = Fault::System;
   os::Errno system{};
+  int detail = 0;  // PartnerRefused: the DR's reason
 };
 
 template <class T>

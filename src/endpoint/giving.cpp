@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "endpoint/in_use.hpp"
+#include "endpoint/iso_socket.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/position.hpp"
@@ -46,13 +47,15 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
   parts.insert(parts.end(), user_data.begin(), user_data.end());
   // Known before it is sent: the answer may be read by another call the moment after.
   given_[move->id] = move;
-  insert_alias(move->real_cookie, move);
+  // An ISO number goes on as what it is, which knows of its move.
+  if (!move->iso) insert_alias(move->real_cookie, move);
   move->sending = true;
   const auto sent = send(lock, parts, {}, waiting);
   move->sending = false;
   if (!sent) {
     given_.erase(move->id);
     erase_alias(move->real_cookie, *move);
+    if (move->iso) move->iso->end_move();
     return sent;
   }
   statistics().offered.fetch_add(1, std::memory_order_relaxed);
@@ -177,39 +180,57 @@ Result<void> Link::stop_data(const std::shared_ptr<GivenMove>& move) {
   move->item.image.cookie = move->real_cookie;
   move->real = HiddenFd{std::move(*real)};
   move->parked_cookie = *parked_cookie;
+  if (move->iso) endpoint::erase(move->real_cookie);
   insert(number, *parked_cookie, move);
   // From here on new calls meet the parked socket; one that was inside before is counted in uses().
   if (auto replaced = os::replace(parked->ref(), number, flags->close_on_exec); !replaced) {
     endpoint::erase(*parked_cookie);
     move->parked_cookie = 0;
     move->real.reset();
+    if (move->iso) insert(number, move->real_cookie, move->iso);
     return fail(replaced.error());
   }
   move->item.image.stopped_at = os::monotonic_now();
-  const auto position = os::read_position(move->real.ref());
-  const bool busy = uses(number) > 0;
-  if (busy || !position || os::urgent_pending(move->real.ref())) {
-    put_back(move, false);
-    if (busy) return fail(Fault::Busy);
-    if (!position) return fail(position.error());
-    return fail(Fault::Urgent);
+  auto stopped = uses(number) > 0 ? fail(Fault::Busy) : take_image(*move);
+  if (!stopped) put_back(move, false);
+  return stopped;
+}
+
+/// What the kernel and the library know of the end point, now that no call reaches it.
+Result<void> Link::take_image(GivenMove& move) {
+  bool counted = true;  // by the kernel
+  if (move.iso) {
+    const auto connection = move.iso->connection_if_any();
+    if (!connection) return fail(Fault::NotConnected);
+    // The other lock is not waited for: two connections could move over each other.
+    const auto held = connection->try_lock();
+    if (!held.owns_lock()) return fail(Fault::Busy);
+    auto image = connection->image(held);
+    if (!image) return std::unexpected{image.error()};
+    move.iso_image = std::move(*image);
+    move.item.iso_image = static_cast<std::uint32_t>(move.iso_image.size());
+    counted = connection->carrier() == handoff::Carrier::Tcp;
   }
-  move->position = *position;
+  if (!counted) return {};
+  const auto position = os::read_position(move.real.ref());
+  if (!position) return fail(position.error());
+  if (os::urgent_pending(move.real.ref())) return fail(Fault::Urgent);
+  move.position = *position;
+  move.item.image.position = to_image(*position);
   return {};
 }
 
 Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, const Waiting& waiting) {
   if (move->sending) return fail(Fault::Busy);  // another thread is calling
   // A call that was inside the kernel when the data stop began shows here at the latest.
-  if (!untouched(move->real.ref(), move->position)) {
+  if (!move->intact()) {
     move->failure = {Fault::Busy, {}};
     act(move, move->machine.cancel());
     return fail(Fault::Busy);
   }
   if (!move->number_gone) move->item.image.nonblocking = os::is_nonblocking(FdRef{move->number});
-  move->item.image.position = to_image(move->position);
-  std::array<std::byte, handoff::small_frame> room;
-  const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, 0);
+  std::vector<std::byte> room(handoff::call_size(1) + move->iso_image.size());
+  const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, move->iso_image, 0);
   const iovec octets{const_cast<std::byte*>(frame.data()), frame.size()};
   // Of S's death the pidfd tells: it is there before S can have the end point.
   if (auto known = ensure_pidfd(*move->server); !known) return known;
@@ -306,7 +327,7 @@ void Link::act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep ste
 
 void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
   if (!move->real.valid()) return;  // never stopped
-  if (verify && !untouched(move->real.ref(), move->position)) {
+  if (verify && !move->intact()) {
     // Somebody held it, read or wrote, and is gone or denies it: the client must not be served from a torn stream.
     statistics().touched.fetch_add(1, std::memory_order_relaxed);
     move->failure = {Fault::Touched, {}};
@@ -328,6 +349,7 @@ void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
   (void)os::replace(real.ref(), move->number, flags && flags->close_on_exec);
   endpoint::erase(move->parked_cookie);
   move->parked_cookie = 0;
+  if (move->iso) insert(move->number, move->real_cookie, move->iso);
   trace(move->id, 'L', "data stop lifted");
 }
 
@@ -358,6 +380,7 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   }
   erase_alias(move->real_cookie, *move);
   given_.erase(move->id);
+  if (move->iso) move->iso->end_move();
   // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
   if (watched_) outcome_reader_look_again();
   if (std::erase_if(inbox_,

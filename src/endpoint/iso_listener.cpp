@@ -4,19 +4,21 @@
 #include <algorithm>
 #include <array>
 
+#include "cotp/tpkt.hpp"
 #include "link/admission.hpp"
 #include "os/epoll.hpp"
-#include "os/event.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
 namespace {
 
-void send_output(FdRef descriptor, transport::Connection& machine) {
+void send_output(FdRef descriptor, transport::Connection& machine, bool remote) {
   while (!machine.output().empty()) {
-    const Bytes tpdu = machine.output();
-    const iovec octets{const_cast<std::byte*>(tpdu.data()), tpdu.size()};
+    std::array<std::byte, cotp::tpkt_header_octets + cotp::max_error_octets> packet;
+    const std::size_t size = cotp::encode_packet(machine.output(), packet);
+    const std::size_t skipped = remote ? 0 : cotp::tpkt_header_octets;
+    const iovec octets{packet.data() + skipped, size - skipped};
     (void)os::send_message(descriptor, {&octets, 1}, {}, {.dont_wait = true});
     machine.consume_output();
   }
@@ -24,18 +26,37 @@ void send_output(FdRef descriptor, transport::Connection& machine) {
 
 }  // namespace
 
-Result<std::unique_ptr<IsoListener>> IsoListener::make(UniqueFd listening, FdRef set, std::size_t backlog) {
-  auto event = os::event_descriptor();
-  if (!event) return fail(event.error());
-  if (auto added = os::epoll_add(set, listening.ref()); !added) return fail(added.error());
-  if (auto added = os::epoll_add(set, event->ref()); !added) return fail(added.error());
-  return std::unique_ptr<IsoListener>{new IsoListener{std::move(listening), std::move(*event), backlog}};
+IsoListener::IsoListener(UniqueFd listening, const tsap::Selector& selector, std::shared_ptr<RequestQueue> queue,
+                         std::shared_ptr<IsoPort> port)
+    : listening_{std::move(listening)}, selector_{selector}, queue_{std::move(queue)}, port_{std::move(port)} {
+  if (port_) port_->open_tsap(selector_, queue_);
 }
 
-bool IsoListener::verify(int number) const noexcept { return os::epoll_has(number, event_.ref()); }
+IsoListener::~IsoListener() {
+  if (port_) port_->close_tsap(selector_);
+}
+
+Result<std::unique_ptr<IsoListener>> IsoListener::make(UniqueFd listening, const tsap::Selector& selector, FdRef set,
+                                                       std::size_t backlog, std::shared_ptr<IsoPort> port) {
+  auto queue = RequestQueue::make(backlog);
+  if (!queue) return std::unexpected{queue.error()};
+  if (auto added = os::epoll_add(set, listening.ref()); !added) return fail(added.error());
+  if (auto added = os::epoll_add(set, (*queue)->event()); !added) return fail(added.error());
+  if (port)
+    if (auto added = os::epoll_add(set, port->set()); !added) return fail(added.error());
+  return std::unique_ptr<IsoListener>{
+      new IsoListener{std::move(listening), selector, std::move(*queue), std::move(port)}};
+}
+
+bool IsoListener::verify(int number) const noexcept { return os::epoll_has(number, queue_->event()); }
+
+os::Result<os::Address> IsoListener::remote_address() const {
+  if (!port_) return os::failure(ENOTCONN);
+  return port_->address();
+}
 
 os::Result<void> IsoListener::take_from_backlog(FdRef set) {
-  while (ready_.size() < backlog_) {
+  while (!queue_->full()) {
     auto connection = os::accept_connection(listening_.ref());
     if (!connection) {
       const int error = os::number(connection.error());
@@ -67,11 +88,10 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
   const auto event = machine->receive(Bytes{buffer}.first(received.size), received.size, os::monotonic_now());
   if (!event || !std::holds_alternative<transport::Indication>(*event)) {
-    send_output(half.descriptor.ref(), *machine);
+    send_output(half.descriptor.ref(), *machine, false);
     return Verdict::Gone;
   }
-  ready_.push_back({HiddenFd{half.descriptor.release()}, std::move(*machine), os::monotonic_now() + request_time});
-  os::signal_event(event_.ref());
+  queue_->push({HiddenFd{half.descriptor.release()}, std::move(*machine), false, os::monotonic_now() + request_time});
   return Verdict::Complete;
 }
 
@@ -87,18 +107,15 @@ os::Result<void> IsoListener::progress(FdRef set) {
     (void)os::epoll_remove(set, descriptor);
     half = half_open_.erase(half);
   }
-  const auto taken = take_from_backlog(set);
+  os::Result<void> taken = take_from_backlog(set);
+  if (port_)
+    if (auto remote = port_->progress(); !remote) taken = remote;
   // Whom nobody accepted in time is turned away; its connect sees the end.
-  while (!ready_.empty() && now >= ready_.front().until) ready_.pop_front();
-  if (ready_.empty()) os::reset_event(event_.ref());
+  while (auto late = queue_->pop_expired(now)) {
+    if (late->machine.refuse(cotp::DisconnectReason::CongestionAtTsap, {}, now))
+      send_output(late->descriptor.ref(), late->machine, late->remote);
+  }
   return taken;
-}
-
-Request IsoListener::next() {
-  Ready ready = std::move(ready_.front());
-  ready_.pop_front();
-  if (ready_.empty()) os::reset_event(event_.ref());
-  return {ready.descriptor.release(), std::move(ready.machine)};
 }
 
 }  // namespace baton::endpoint

@@ -10,9 +10,8 @@
 
 namespace baton::endpoint {
 
-Link::Link(transport::Connection machine, int number, std::uint64_t cookie)
-    : cookie_{cookie}, generation_{generation()}, number_{number}, machine_{std::move(machine)} {
-  statistics().links.fetch_add(1, std::memory_order_relaxed);
+Link::Link(transport::Connection machine, int number, std::uint64_t cookie, const HostNames& hosts)
+    : IsoConnection{std::move(machine), number, cookie, hosts} {
   // Until we have said that we take an end point, nobody may send us one: the sender gets EPERM where the kernel can.
   refusing_descriptors_ = os::refuse_descriptors(FdRef{number});
 }
@@ -22,19 +21,11 @@ void Link::expect_descriptors() {
   refusing_descriptors_ = false;
 }
 
-Link::~Link() { count_out(); }
-
-void Link::count_out() noexcept {
-  if (std::exchange(counted_, false)) statistics().links.fetch_sub(1, std::memory_order_relaxed);
-}
-
 FdRef Link::descriptor() const noexcept { return own_.valid() ? own_.ref() : FdRef{number_}; }
 
 void Link::trace(handoff::MoveId move, char role, const char* event) const {
   os::TraceLine{cookie_, move, role, event};
 }
-
-Failure Link::end_failure() const noexcept { return Failure{broken_ ? Fault::Protocol : Fault::LinkEnded, {}}; }
 
 Result<void> Link::await_confirmation(Lock& lock, const Waiting& waiting) {
   for (;;) {
@@ -116,13 +107,8 @@ void Link::watch_outcomes() {
   }
   if (own_.valid() && !watched_) {
     watched_ = true;
-    outcome_reader_watch(shared_from_this());
+    outcome_reader_watch(self());
   }
-}
-
-void Link::adopt(int number) {
-  const Lock lock = this->lock();
-  number_ = number;
 }
 
 void Link::number_lost() {

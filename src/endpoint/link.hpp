@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "endpoint/fault.hpp"
-#include "endpoint/gate.hpp"
+#include "endpoint/iso_connection.hpp"
 #include "endpoint/moves.hpp"
 #include "endpoint/table.hpp"
 #include "handoff/frames.hpp"
@@ -39,65 +39,40 @@
 
 namespace baton::endpoint {
 
-/// How long a call may wait.
-struct Waiting {
-  bool nonblocking = false;
-  Instant deadline = never;
-  /// The mode of this number decides, asked only when there is something to wait for; -1: `nonblocking` does.
-  int as_number = -1;
-
-  [[nodiscard]] bool may_block() const noexcept {
-    return !nonblocking && (as_number < 0 || !os::is_nonblocking(FdRef{as_number}));
-  }
-};
-
 /// Units that are read ahead of the program.
 inline constexpr std::size_t read_ahead = 64;
 /// Replies of the library's own that wait for room in the socket; beyond it nothing more is read.
 inline constexpr std::size_t max_outbox = 64;
 
-class Link : public std::enable_shared_from_this<Link> {
+class Link final : public IsoConnection {
  public:
-  using Lock = std::unique_lock<std::mutex>;
-
-  Link(transport::Connection machine, int number, std::uint64_t cookie);
-  ~Link();
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
-
-  [[nodiscard]] std::uint64_t cookie() const noexcept { return cookie_; }
-  [[nodiscard]] Lock lock() const { return Lock{mutex_}; }
+  Link(transport::Connection machine, int number, std::uint64_t cookie, const HostNames& hosts);
+  /// One that has come with a move.
+  Link(transport::Connection machine, int number, std::uint64_t cookie, const handoff::IsoImage& image);
 
   // --- Connection (link.cpp) --------------------------------------------------------------------------------------
-  [[nodiscard]] transport::State state(const Lock&) const noexcept { return machine_.state(); }
-  [[nodiscard]] const transport::Connection& machine(const Lock&) const noexcept { return machine_; }
-  /// Initiator: the answer to the CR, once it is there.
-  Result<void> await_confirmation(Lock& lock, const Waiting& waiting);
-  /// Responder: sends the CC. Nothing happens where that was done.
-  Result<void> confirm(const Lock&, Bytes user_data);
-  /// The program closes: refuses what it has not taken, sends `disconnect_data` if there is any. Afterwards the
-  /// program's number is free to be closed. Moves in doubt go on in the outcome reader, on a duplicate.
-  void close(Bytes disconnect_data);
+  Result<void> await_confirmation(Lock& lock, const Waiting& waiting) override;
+  Result<void> confirm(const Lock&, Bytes user_data) override;
+  /// The program closes: refuses what it has not taken. Moves in doubt go on in the outcome reader, on a duplicate.
+  void close(Bytes disconnect_data) override;
   /// The program's number is something else by now: its moves end as if the link had.
-  void number_lost();
-  /// The program goes on with a duplicate of its number.
-  void adopt(int number);
+  void number_lost() override;
   /// Who sent last, 0 if nobody has.
   [[nodiscard]] pid_t peer_process_id(const Lock&) const noexcept { return peer_process_ ? peer_process_->pid : 0; }
   [[nodiscard]] bool ended(const Lock&) const noexcept { return ended_ || broken_; }
+  [[nodiscard]] Result<std::vector<std::byte>> image(const Lock&) const override;
+  [[nodiscard]] handoff::Carrier carrier() const noexcept override { return handoff::Carrier::Local; }
 
   // --- User data (link_data.cpp) ----------------------------------------------------------------------------------
-  struct UserData {
-    std::size_t size = 0;
-    bool end_of_tsdu = false;
-  };
-  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting);
-  Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
+  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) override;
+  Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
+                                     const Waiting& waiting) override;
   /// Octets of user data read ahead of the program, up to the first frame.
-  [[nodiscard]] std::size_t readable_octets(const Lock&) const noexcept;
-  /// What the library has read and the program not yet fetched: units, called moves, arrivals, outcomes of express
-  /// moves.
-  [[nodiscard]] std::size_t pending(const Lock&) const noexcept;
+  [[nodiscard]] std::size_t readable_octets(const Lock& lock) override;
+  void look(const Lock& lock) override { pump_all(lock); }
+  /// Units, called moves, arrivals, outcomes of express moves.
+  [[nodiscard]] std::size_t pending(const Lock&) const noexcept override;
+  [[nodiscard]] std::uint64_t owed(const Lock&) const noexcept override { return owed_; }
 
   // --- Giving: the listener's side (giving.cpp) --------------------------------------------------------------------
   Result<void> offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std::span<const iovec> user_data,
@@ -124,6 +99,8 @@ class Link : public std::enable_shared_from_this<Link> {
                            const Waiting& waiting);
   /// Express moves with an outcome, at most `most`.
   Result<std::vector<std::shared_ptr<GivenMove>>> await_outcomes(Lock& lock, std::size_t most, const Waiting& waiting);
+  /// At a data stop: what goes along with the end point, for no call reaches it any more.
+  static Result<void> take_image(GivenMove& move);
   /// The program has closed the number of a stopped or called end point.
   void give_up_number(const Lock&, const std::shared_ptr<GivenMove>& move);
 
@@ -144,6 +121,9 @@ class Link : public std::enable_shared_from_this<Link> {
     handoff::MoveId id = 0;
     handoff::CallItem item;
     std::vector<std::byte> user_data;
+    std::vector<std::byte> iso_image;
+    /// An ISO end point: becomes one of this process under `number`.
+    void settle(int number) const;
   };
   /// As many as there are `rooms`, each with room for so many octets of user data; TooLong if the first one's do not
   /// fit.
@@ -152,7 +132,8 @@ class Link : public std::enable_shared_from_this<Link> {
   /// The program has closed the number that stood for an end point to come.
   void decline(const Lock&, const std::shared_ptr<AwaitedMove>& move);
 
-  // --- Waiting (link_pump.cpp) -------------------------------------------------------------------------------------
+  // --- Waiting (link_pump.cpp, link_waiting.cpp)
+  // -------------------------------------------------------------------------------------
   enum class Pumped { Progress, Nothing, Ended, Full };
   /// Reads one message if there is one, and acts on it.
   Pumped pump(const Lock&);
@@ -161,18 +142,18 @@ class Link : public std::enable_shared_from_this<Link> {
   /// For select and poll: something a call for reading would give now (a failure included).
   [[nodiscard]] bool readable(const Lock&) const noexcept;
   [[nodiscard]] bool has_moves_in_doubt(const Lock&) const noexcept { return in_doubt_ > 0; }
-  /// Descriptors that end a wait on this link: the gate, and the processes that moves in doubt depend on.
-  void add_wait_entries(const Lock&, std::vector<pollfd>& entries);
+  Question ask(const Lock& lock, pollfd& entry) override;
+  /// The gate, and the processes that moves in doubt depend on.
+  void add_wait_entries(const Lock&, std::vector<pollfd>& entries) override;
   /// What to poll for the link itself: the program's number, never the reader's duplicate, which may be closed
   /// meanwhile.
   [[nodiscard]] FdRef waiting_descriptor(const Lock&) const noexcept { return FdRef{number_}; }
   /// `events`, less what cannot be read for want of room, plus what is needed to send the library's own replies.
   [[nodiscard]] short wait_events(const Lock&, short events) const noexcept;
-  [[nodiscard]] Gate& gate() noexcept { return gate_; }
   /// Looks whether a process that moves depend on has died, and ends those moves: whether anything has changed.
   bool detect_deaths();
-  /// Blocks once for an event on the link, the gate or a process's death; the caller looks again.
-  Result<void> pause(Lock& lock, const Waiting& waiting, short events);
+  /// Ends at a process's death too.
+  Result<void> pause(Lock& lock, const Waiting& waiting, short events) override;
 
   /// For the outcome reader: reads frames about moves in doubt through the link's own duplicate, and nothing that the
   /// program waits for. False: nothing is left for it to do.
@@ -199,8 +180,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // link.cpp
   [[nodiscard]] FdRef descriptor() const noexcept;
+  [[nodiscard]] std::shared_ptr<Link> self() { return std::static_pointer_cast<Link>(shared_from_this()); }
   void expect_descriptors();
-  void count_out() noexcept;
   void end_moves() noexcept;
   void wind_up(const Lock& lock);
   void watch_outcomes();
@@ -208,6 +189,9 @@ class Link : public std::enable_shared_from_this<Link> {
   // link_data.cpp
   Result<std::size_t> send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
                                   const Waiting& waiting);
+
+  // link_waiting.cpp
+  [[nodiscard]] bool inbox_full() const noexcept;
 
   // link_pump.cpp
   Pumped receive_one();
@@ -232,7 +216,6 @@ class Link : public std::enable_shared_from_this<Link> {
   void add_process_entries(std::vector<pollfd>& entries) const;
   void fetched();
   void trace(handoff::MoveId move, char role, const char* event) const;
-  Failure end_failure() const noexcept;
 
   // giving.cpp
   void on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received);
@@ -253,23 +236,14 @@ class Link : public std::enable_shared_from_this<Link> {
   bool expects_descriptors() const noexcept;
   Pumped receive_call(const handoff::CallPreview& preview);
   Pumped receive_seed_call(const std::shared_ptr<AwaitedMove>& move);
-  handoff::TakeOutcome check(FdRef end_point, const handoff::CallItem& item) const;
+  static handoff::TakeOutcome check(FdRef end_point, const handoff::CallItem& item, Bytes iso_image);
   void forget(const std::shared_ptr<AwaitedMove>& move);
   void settle(const std::shared_ptr<AwaitedMove>& move);
   void reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor);
   [[nodiscard]] bool listener_alive() const noexcept;
   Result<void> top_up_credit();
 
-  mutable std::mutex mutex_;
-  const std::uint64_t cookie_;
-  const std::uint32_t generation_;
-  int number_;    // the program's; -1 once it is closed or lost
-  HiddenFd own_;  // a duplicate, while the outcome reader needs one
-  transport::Connection machine_;
-  Gate gate_;
-  bool counted_ = true;          // in statistics().links
-  bool ended_ = false;           // read to its end
-  bool broken_ = false;          // the peer broke the protocol: nothing is read any more
+  HiddenFd own_;                 // a duplicate, while the outcome reader needs one
   bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
   bool watched_ = false;         // the outcome reader has it
   bool closing_ = false;         // nothing more is received: what is here is answered
@@ -280,7 +254,6 @@ class Link : public std::enable_shared_from_this<Link> {
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
   bool refusing_descriptors_ = false;
-  bool writing_ = false;  // a call is in the middle of a TSDU: no other may come between (RFC 905 6.3.3)
   std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
   bool owing_ = false;
 

@@ -9,40 +9,15 @@
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
-namespace {
-
-/// A window into gathered octets.
-std::vector<iovec> slice(std::span<const iovec> octets, std::size_t offset, std::size_t length) {
-  std::vector<iovec> parts;
-  for (const iovec& part : octets) {
-    if (length == 0) break;
-    if (offset >= part.iov_len) {
-      offset -= part.iov_len;
-      continue;
-    }
-    const std::size_t size = std::min(part.iov_len - offset, length);
-    parts.push_back({static_cast<std::byte*>(part.iov_base) + offset, size});
-    length -= size;
-    offset = 0;
-  }
-  return parts;
-}
-
-}  // namespace
-
 Result<std::size_t> Link::send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) {
   if (machine_.state() == transport::State::Indicated)
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
   const std::size_t length = total(octets);
   // An empty TSDU makes real peers close: refused (iso-transport.md 1.6).
   if (length == 0) return fail(Fault::Argument);
-  while (writing_) {
-    if (auto waited = pause(lock, waiting, 0); !waited) return std::unexpected{waited.error()};
-  }
-  writing_ = true;
+  if (auto begun = begin_writing(lock, waiting); !begun) return std::unexpected{begun.error()};
   const auto sent = send_pieces(lock, octets, length, waiting);
-  writing_ = false;
-  gate_.open();
+  end_writing();
   return sent;
 }
 
@@ -135,7 +110,8 @@ Result<Link::UserData> Link::receive_user_data(Lock& lock, std::span<const iovec
   }
 }
 
-std::size_t Link::readable_octets(const Lock&) const noexcept {
+std::size_t Link::readable_octets(const Lock& lock) {
+  pump_all(lock);
   std::size_t octets = 0;
   for (const Unit& unit : inbox_) {
     if (unit.kind != Unit::Kind::UserData) break;

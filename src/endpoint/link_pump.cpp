@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading and sending on a link, and waiting for it.
+// Reading and sending on a link.
 #include <algorithm>
 #include <array>
 
@@ -39,7 +39,7 @@ Link::Pumped Link::pump(const Lock&) {
     return Pumped::Ended;
   }
   flush_outbox();
-  if (inbox_.size() >= read_ahead || outbox_.size() >= max_outbox) return Pumped::Full;
+  if (inbox_full() || outbox_.size() >= max_outbox) return Pumped::Full;
   const Pumped pumped = receive_one();
   if (pumped == Pumped::Progress || pumped == Pumped::Ended) {
     fetched();
@@ -338,70 +338,6 @@ void Link::say_hello() {
   hello.user = os::effective_user();
   const Bytes frame = handoff::encode(room, hello);
   outbox_.emplace_back(frame.begin(), frame.end());
-}
-
-short Link::wait_events(const Lock&, short events) const noexcept {
-  if (inbox_.size() >= read_ahead || outbox_.size() >= max_outbox) events &= static_cast<short>(~POLLIN);
-  if (!outbox_.empty() && !send_broken_) events |= POLLOUT;
-  return events;
-}
-
-Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
-  if (out_of_room_) return fail(os::Errno{EMFILE});
-  // What a death changes shows in the next look of the caller.
-  if (!waiting.may_block()) return detect_deaths() ? Result<void>{} : fail(Fault::WouldBlock);
-  if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
-  if (auto entered = gate_.enter(); !entered) return fail(entered.error());
-  thread_local std::vector<pollfd> entries;
-  entries.clear();
-  entries.push_back({ended_ || broken_ ? -1 : number_, wait_events(lock, events), 0});
-  add_wait_entries(lock, entries);
-  lock.unlock();
-  const auto ready = os::poll_until(entries, waiting.deadline);
-  lock.lock();
-  gate_.leave();
-  if (!ready) return fail(ready.error());
-  if (*ready == 0) return fail(Fault::TimedOut);
-  // Behind the link and the gate stand the processes.
-  if (std::any_of(entries.begin() + 2, entries.end(), [](const pollfd& entry) { return entry.revents != 0; }))
-    (void)detect_deaths();
-  return {};
-}
-
-bool Link::detect_deaths() {
-  const std::size_t given = given_.size();
-  detect_dead_servers();
-  return detect_dead_listener() || given_.size() != given;
-}
-
-void Link::add_wait_entries(const Lock&, std::vector<pollfd>& entries) {
-  entries.push_back({gate_.descriptor().get(), POLLIN, 0});
-  add_process_entries(entries);
-}
-
-void Link::add_process_entries(std::vector<pollfd>& entries) const {
-  const Process* last = nullptr;
-  const auto add = [&](const Process* process) {
-    if (process == nullptr || process == last) return;
-    last = process;
-    if (process->pidfd.valid()) entries.push_back({process->pidfd.get(), POLLIN, 0});
-  };
-  for (const auto& [id, move] : given_)
-    if (!move->sending) add(move->server.get());
-  if (depends_on_listener()) add(peer_process_.get());
-}
-
-std::size_t Link::pending(const Lock&) const noexcept {
-  const auto called = std::ranges::count_if(awaited_, [](const auto& entry) {
-    return entry.second->machine.state() == handoff::ServerState::Called || entry.second->no_descriptor;
-  });
-  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called);
-}
-
-bool Link::readable(const Lock& lock) const noexcept {
-  if (pending(lock) > 0 || ended_ || broken_ || out_of_room_) return true;
-  // The outcome of a call that the program has not asked for; closing the number says that it will not.
-  return std::ranges::any_of(finished_, [](const auto& entry) { return !entry.second->collected; });
 }
 
 bool Link::read_outcomes() {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "endpoint/fault.hpp"
 #include "endpoint/table.hpp"
@@ -19,6 +20,7 @@
 
 namespace baton::endpoint {
 
+class IsoSocket;
 class Link;
 
 /// A process at the other end of a link, as the kernel stamped it on a message.
@@ -41,6 +43,8 @@ struct GivenMove final : Object {
   /// Whether `of` is a number behind which the end point cannot be reached now: the parked one, or one the library has
   /// taken over.
   [[nodiscard]] bool stands_in(int of) const;
+  /// Nobody has read or written the end point since the data stop. Of one within the host the kernel keeps no count.
+  [[nodiscard]] bool intact() const noexcept;
 
   const std::shared_ptr<Link> link;
   const handoff::MoveId id;
@@ -51,6 +55,8 @@ struct GivenMove final : Object {
   handoff::CallItem item;            // image and kind: what the CALL says
   handoff::Description description;  // what the OFFER says
   os::StreamPosition position;       // at the data stop; for express at the give
+  std::shared_ptr<IsoSocket> iso;    // an ISO end point: what it is here, until it has moved
+  std::vector<std::byte> iso_image;  // ... and what it will be there, from the data stop on
   HiddenFd real;                     // the end point itself, from the data stop on; express: the number itself
   std::uint64_t real_cookie = 0;
   std::uint64_t parked_cookie = 0;
@@ -84,6 +90,7 @@ struct AwaitedMove final : Object {
   HiddenFd placeholder;  // keeps a number free for the end point, from the answer on
   HiddenFd arrived;      // the end point, called and not taken
   handoff::CallItem item;
+  std::vector<std::byte> iso_image;
   bool no_descriptor = false;  // the CALL is still in the link: there was no number for what it carries
   bool taking = false;         // TAKEN is being sent: what S does first wins
   bool cancel_seen = false;    // ... and a CANCEL has come meanwhile

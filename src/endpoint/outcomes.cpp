@@ -94,6 +94,11 @@ void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& mo
   if (!move->machine.ended()) act(move, move->machine.cancel());
 }
 
+bool GivenMove::intact() const noexcept {
+  if (item.image.position == handoff::Position{} && iso) return true;
+  return untouched(real.ref(), position);
+}
+
 void GivenMove::number_lost() noexcept {
   auto lock = link->lock();
   link->give_up_number(lock, shared_from_object<GivenMove>());
@@ -113,20 +118,26 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
     if (auto waited = pause(lock, waiting, POLLIN); !waited)
       return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
   }
-  const std::size_t count = std::min({moves.size(), credit_, handoff::max_batch});
+  const std::size_t most = std::min({moves.size(), credit_, handoff::max_batch});
   thread_local std::vector<handoff::CallItem> items;
   thread_local std::vector<int> descriptors;
   thread_local std::vector<std::byte> room;
   items.clear();
   descriptors.clear();
+  thread_local std::vector<std::byte> images;
+  images.clear();
   std::size_t octets = 0;
-  for (const auto& move : moves.first(count)) {
+  for (const auto& move : moves.first(most)) {
+    const std::size_t so_far = handoff::call_size(items.size() + 1) + images.size() + octets;
+    if (so_far + move->iso_image.size() + move->item.user_data > handoff::max_frame) break;  // the rest: next time
     items.push_back(move->item);
     descriptors.push_back(move->real.ref().get());
+    images.insert(images.end(), move->iso_image.begin(), move->iso_image.end());
     octets += move->item.user_data;
   }
-  room.resize(handoff::call_size(count));
-  const Bytes head = handoff::encode_call(room, moves[0]->id, true, items, octets);
+  const std::size_t count = items.size();
+  room.resize(handoff::call_size(count) + images.size());
+  const Bytes head = handoff::encode_call(room, moves[0]->id, true, items, images, octets);
   if (head.empty()) return fail(Fault::TooLong);
   const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
                                    iovec{const_cast<std::byte*>(user_data.data()), octets}};

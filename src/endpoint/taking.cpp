@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.hpp"
 #include "endpoint/gathered.hpp"
+#include "endpoint/iso_socket.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
@@ -28,9 +30,32 @@ void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
   }
 }
 
-bool is_described(FdRef end_point, handoff::Kind kind, handoff::Family family) noexcept {
-  if (kind != handoff::Kind::Connection || family == handoff::Family::Iso) return false;
-  return os::is_tcp(end_point, family == handoff::Family::Inet ? AF_INET : AF_INET6);
+bool is_carrier(FdRef end_point, handoff::Carrier carrier) noexcept {
+  if (carrier == handoff::Carrier::Tcp) return os::is_tcp(end_point, AF_INET) || os::is_tcp(end_point, AF_INET6);
+  return os::kind(end_point) == os::SocketKind{AF_UNIX, SOCK_SEQPACKET, 0};
+}
+
+bool is_described(FdRef end_point, const handoff::CallItem& item,
+                  const std::optional<handoff::IsoImage>& image) noexcept {
+  if (item.kind != handoff::Kind::Connection) return false;
+  switch (item.family) {
+    case handoff::Family::Inet:
+      return os::is_tcp(end_point, AF_INET);
+    case handoff::Family::Inet6:
+      return os::is_tcp(end_point, AF_INET6);
+    case handoff::Family::Iso:
+      return image && is_carrier(end_point, image->carrier);
+  }
+  return false;
+}
+
+/// The end point under `number` is an AF_ISO one of this process from now on.
+void settle_iso(int number, std::uint64_t cookie, Bytes octets) {
+  // Looked at before the end point was taken.
+  const auto image = handoff::decode_iso_image(octets);
+  auto connection = image ? restore_connection(*image, number, cookie) : nullptr;
+  BATON_CHECK(connection != nullptr);
+  IsoSocket::arrived(number, cookie, std::move(connection));
 }
 
 }  // namespace
@@ -39,7 +64,7 @@ bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
   const auto unanswered = std::ranges::count_if(
       awaited_, [](const auto& entry) { return entry.second->machine.state() == handoff::ServerState::Offered; });
   if (static_cast<std::size_t>(unanswered) >= handoff::max_unanswered || awaited_.contains(frame.move)) return false;
-  auto move = std::make_shared<AwaitedMove>(shared_from_this(), frame.move);
+  auto move = std::make_shared<AwaitedMove>(self(), frame.move);
   move->description = offer.description;
   Unit unit;
   unit.kind = Unit::Kind::Offer;
@@ -187,6 +212,7 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
   }
   (void)move->machine.call();
   move->item = call->items[0];
+  move->iso_image.assign(call->iso_images.begin(), call->iso_images.end());
   move->placeholder.reset();
   if (whole) {
     move->arrived = HiddenFd{std::move(received.descriptors[0])};
@@ -203,10 +229,13 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
 void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received,
                    std::size_t granted) {
   std::size_t octets = 0;
+  std::size_t images = 0;
   for (std::size_t i = 0; i < call.items.size(); ++i) {
     const handoff::CallItem item = call.items[i];
     const Bytes user_data = call.user_data.subspan(octets, item.user_data);
     octets += item.user_data;
+    const Bytes image = call.iso_images.subspan(images, item.iso_image);
+    images += item.iso_image;
     if (!call.express)
       reply_taken(frame.move + i, handoff::TakeOutcome::UnknownMove, -1);
     else if (i >= granted)
@@ -214,8 +243,11 @@ void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::R
     else if (i >= received.descriptors.size())
       reply_taken(frame.move + i, handoff::TakeOutcome::NoDescriptor, -1);
     else
-      arrived_.push_back(
-          {HiddenFd{std::move(received.descriptors[i])}, frame.move + i, item, {user_data.begin(), user_data.end()}});
+      arrived_.push_back({HiddenFd{std::move(received.descriptors[i])},
+                          frame.move + i,
+                          item,
+                          {user_data.begin(), user_data.end()},
+                          {image.begin(), image.end()}});
   }
   if (call.express) statistics().received.fetch_add(call.items.size(), std::memory_order_relaxed);
 }
@@ -247,10 +279,13 @@ void Link::on_cancel(handoff::MoveId id) {
     fetched();
 }
 
-handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item) const {
-  if (!is_described(end_point, item.kind, item.family)) return handoff::TakeOutcome::WrongKind;
+handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item, Bytes iso_image) {
+  const auto image = handoff::decode_iso_image(iso_image);
+  if (!is_described(end_point, item, image)) return handoff::TakeOutcome::WrongKind;
   const auto cookie = os::cookie(end_point);
   if (!cookie || *cookie != item.image.cookie) return handoff::TakeOutcome::WrongCookie;
+  // Of a connection within the host the kernel counts nothing.
+  if (image && image->carrier == handoff::Carrier::Local) return handoff::TakeOutcome::Taken;
   return untouched(end_point, from_image(item.image.position)) ? handoff::TakeOutcome::Taken
                                                                : handoff::TakeOutcome::Touched;
 }
@@ -264,7 +299,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
       case handoff::ServerState::Accepted:
         if (move->no_descriptor) return fail(os::Errno{EMFILE});
         if (ended_ || broken_ || !descriptor().valid()) return std::unexpected{end_failure()};
-        if (inbox_.size() >= read_ahead) return fail(Fault::FrameExpected);
+        if (inbox_full()) return fail(Fault::FrameExpected);
         if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
         continue;
       case handoff::ServerState::Cancelled:
@@ -280,7 +315,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
     }
     break;
   }
-  const auto outcome = check(move->arrived.ref(), move->item);
+  const auto outcome = check(move->arrived.ref(), move->item, move->iso_image);
   if (outcome != handoff::TakeOutcome::Taken) {
     (void)move->machine.fail();
     move->arrived.reset();
@@ -316,13 +351,20 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   // Ours again: an earlier move of ours, whose outcome nobody has read yet, stands for it no more.
   endpoint::erase(move->item.image.cookie);
   // A number that the program has closed meanwhile stays closed, and so does the end point.
-  if (const auto standing = os::cookie(FdRef{move->number}); standing && *standing == move->parked_cookie)
-    (void)os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
+  const auto standing = os::cookie(FdRef{move->number});
+  const bool placed = standing && *standing == move->parked_cookie &&
+                      os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
   endpoint::erase(move->parked_cookie);
+  if (placed && move->item.family == handoff::Family::Iso)
+    settle_iso(move->number, move->item.image.cookie, move->iso_image);
   statistics().taken.fetch_add(1, std::memory_order_relaxed);
   statistics().pause_since(move->item.image.stopped_at, os::monotonic_now());
   trace(move->id, 'S', "TAKEN");
   forget(move);
+}
+
+void Link::Arrival::settle(int number) const {
+  if (item.family == handoff::Family::Iso) settle_iso(number, item.image.cookie, iso_image);
 }
 
 void Link::reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor) {
@@ -406,7 +448,7 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
     if (arrived_.front().user_data.size() > rooms[taken.size()]) break;
     Arrival arrival = std::move(arrived_.front());
     arrived_.pop_front();
-    const auto outcome = check(arrival.end_point.ref(), arrival.item);
+    const auto outcome = check(arrival.end_point.ref(), arrival.item, arrival.iso_image);
     items.push_back({arrival.id, outcome, arrival.end_point.ref().get()});
     if (outcome == handoff::TakeOutcome::Taken) taken.push_back(std::move(arrival));
   }

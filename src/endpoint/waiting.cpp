@@ -48,16 +48,16 @@ class Round {
     }
   }
 
-  /// Why the wait would miss something: a link's gate could not be made.
+  /// Why the wait would miss something: a connection's gate could not be made.
   [[nodiscard]] const std::optional<Failure>& failure() const noexcept { return failure_; }
   [[nodiscard]] bool anything_ready() const {
     return std::ranges::any_of(entries_, [](const pollfd& entry) { return entry.revents != 0; });
   }
 
   ~Round() {
-    for (const auto& link : links_) {
-      const auto lock = link->lock();
-      link->gate().leave();
+    for (const auto& connection : connections_) {
+      const auto lock = connection->lock();
+      connection->gate().leave();
     }
   }
   Round(const Round&) = delete;
@@ -92,44 +92,13 @@ class Round {
       if (*ready && (entry.events & POLLIN) != 0) entry.revents = POLLIN;
       return push({entry.fd, static_cast<short>(entry.events & POLLIN), 0}, 0);
     }
-    const auto link = socket.link_if_any();
-    if (!link) return push({entry.fd, entry.events, 0}, everything);
-    Link::Lock lock = link->lock();
-    const bool reading = (entry.events & POLLIN) != 0;
-    if (reading && link->state(lock) == transport::State::Indicated) (void)link->confirm(lock, {});
-    link->pump_all(lock);
-    (void)link->detect_deaths();
-    short kernel_events = reading ? POLLIN : short{0};
-    short mask = 0;
-    switch (link->state(lock)) {
-      case transport::State::AwaitingConfirm: {
-        kernel_events = POLLIN;
-        const Instant until = link->machine(lock).deadline().value_or(never);
-        // An overdue request: connect gives the result.
-        if (link->ended(lock) || os::monotonic_now() >= until) entry.revents = POLLOUT | POLLHUP;
-        earliest_ = std::min(earliest_, until);
-        break;
-      }
-      case transport::State::Open:
-        if (reading && link->readable(lock)) entry.revents = POLLIN;
-        kernel_events |= entry.events & POLLOUT;
-        mask = POLLOUT;
-        break;
-      case transport::State::Idle:
-      case transport::State::Indicated:
-        break;
-      case transport::State::Closing:
-      case transport::State::Closed:
-        entry.revents = static_cast<short>(POLLHUP | (entry.events & (POLLIN | POLLOUT)));
-        break;
-    }
-    if (link->ended(lock)) entry.revents |= static_cast<short>(POLLHUP | (entry.events & POLLIN));
-    push({entry.revents != 0 ? -1 : entry.fd, link->wait_events(lock, kernel_events), 0}, mask);
-    if (entry.revents != 0 && (entry.events & POLLOUT) != 0 && link->state(lock) == transport::State::Open) {
-      kernel_.back() = {entry.fd, POLLOUT, 0};
-      pass_mask_.back() = POLLOUT;
-    }
-    enter(lock, link);
+    const auto connection = socket.connection_if_any();
+    if (!connection) return push({entry.fd, entry.events, 0}, everything);
+    const auto lock = connection->lock();
+    const auto question = connection->ask(lock, entry);
+    push(question.kernel, question.mask);
+    earliest_ = std::min(earliest_, question.until);
+    enter(lock, connection);
   }
 
   void prepare_given(pollfd& entry, GivenMove& move) {
@@ -138,7 +107,13 @@ class Round {
     (void)move.link->detect_deaths();
     if (move.machine.state() == handoff::ListenerState::Offered) return push({entry.fd, entry.events, 0}, everything);
     if (move.machine.ended()) {
-      if (find(entry.fd).object.get() != &move) return push({entry.fd, entry.events, 0}, everything);  // given back
+      const Found now = find(entry.fd);
+      if (now.object.get() != &move) {  // given back
+        lock.unlock();
+        if (now.object && now.object->kind() == Object::Kind::Socket)
+          return prepare_socket(entry, static_cast<IsoSocket&>(*now.object));
+        return push({entry.fd, entry.events, 0}, everything);
+      }
       entry.revents = POLLHUP;
       return push({-1, 0, 0}, 0);
     }
@@ -165,22 +140,22 @@ class Round {
     enter(lock, link);
   }
 
-  /// Under the lock under which the link was looked at: whatever another call reads from now on opens the gate.
-  void enter(const Link::Lock& lock, const std::shared_ptr<Link>& link) {
-    if (auto entered = link->gate().enter(); !entered) {
+  /// Under the lock under which the connection was looked at: whatever another call reads from now on opens the gate.
+  void enter(const IsoConnection::Lock& lock, const std::shared_ptr<IsoConnection>& connection) {
+    if (auto entered = connection->gate().enter(); !entered) {
       failure_ = fail(entered.error()).error();
       return;
     }
-    links_.push_back(link);
-    link->add_wait_entries(lock, extra_);
+    connections_.push_back(connection);
+    connection->add_wait_entries(lock, extra_);
   }
 
   std::span<pollfd> entries_;
   std::vector<std::size_t> asked_;  // entry -> its place in kernel_
   std::vector<pollfd> kernel_;
-  std::vector<short> pass_mask_;              // which of the kernel's answers count
-  std::vector<pollfd> extra_;                 // what ends the wait without being an answer
-  std::vector<std::shared_ptr<Link>> links_;  // whose gates were entered
+  std::vector<short> pass_mask_;                             // which of the kernel's answers count
+  std::vector<pollfd> extra_;                                // what ends the wait without being an answer
+  std::vector<std::shared_ptr<IsoConnection>> connections_;  // whose gates were entered
   std::optional<Failure> failure_;
   Instant earliest_ = never;
 };

@@ -3,6 +3,8 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace baton::os {
@@ -77,6 +79,11 @@ Result<std::size_t> send_stream(FdRef socket, std::span<const iovec> octets) noe
   const ssize_t size = ::sendmsg(socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (size < 0) return failure();
   return static_cast<std::size_t>(size);
+}
+
+std::size_t unread_octets(FdRef socket) noexcept {
+  int octets = 0;
+  return ::ioctl(socket.get(), SIOCINQ, &octets) == 0 ? static_cast<std::size_t>(octets) : 0;
 }
 
 void end_input(FdRef socket) noexcept { (void)::shutdown(socket.get(), SHUT_RD); }

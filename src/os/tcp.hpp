@@ -30,6 +30,9 @@ namespace baton::os {
 /// Gives how many octets the kernel has taken, perhaps fewer than there are. EAGAIN: none. Never raises SIGPIPE.
 [[nodiscard]] Result<std::size_t> send_stream(FdRef socket, std::span<const iovec> octets) noexcept;
 
+/// Octets that have arrived and are not read; 0 where the kernel does not say.
+[[nodiscard]] std::size_t unread_octets(FdRef socket) noexcept;
+
 /// Nothing more comes: reads give the end, and the socket polls readable from now on.
 void end_input(FdRef socket) noexcept;
 /// The peer is told that nothing more comes (FIN).

@@ -42,7 +42,7 @@ msghdr message(cmsg_redhdr& header, iovec* octets) {
 EndPoint end_point(int number) {
   int domain = 0;
   socklen_t size = sizeof domain;
-  checked(::getsockopt(number, SOL_SOCKET, SO_DOMAIN, &domain, &size), "getsockopt(SO_DOMAIN)");
+  checked(soc_getsockopt(number, SOL_SOCKET, SO_DOMAIN, &domain, &size), "getsockopt(SO_DOMAIN)");
   return {number, domain};
 }
 
@@ -142,7 +142,9 @@ std::optional<Offered> Steps::await_offer(int link, MutableBytes room) const {
   if (received < 0) return std::nullopt;
   offered.octets = static_cast<std::size_t>(received);
   require(offered.header.fd_server >= 0, "the offer brings a number");
-  require((offered.header.redhdr_red_ltcp.flags & RED_OFFERED) != 0, "the offer is flagged");
+  const int flags =
+      offered.header.domain == AF_ISO ? offered.header.redhdr_red_liso.flags : offered.header.redhdr_red_ltcp.flags;
+  require((flags & RED_OFFERED) != 0, "the offer is flagged");
   return offered;
 }
 

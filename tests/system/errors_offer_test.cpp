@@ -71,9 +71,12 @@ TEST_F(Offer, OfWhatIsNoSocketIsRefused) {
                  ESOCKTNOSUPPORT);
 }
 
-TEST_F(Offer, OfTheLinkItselfOrAnotherAfIsoSocketIsRefused) {
+TEST_F(Offer, OfTheLinkItselfOrAnAfIsoSocketThatIsNotConnectedIsRefused) {
   EXPECT_ERRNO(EAFNOSUPPORT, offer(Connection{{}, link_.in_listener, AF_INET}));
+  EXPECT_ERRNO(EINVAL, offer(Connection{{}, link_.in_listener, AF_ISO}));
   expect_refused(listener_->call([] { return named_iso(); }).value, AF_INET, EAFNOSUPPORT);
+  expect_refused(listener_->call([] { return named_iso(); }).value, AF_ISO, ENOTCONN);
+  expect_refused(listener_->call([] { return listen_iso("other"); }).value, AF_ISO, EINVAL);
 }
 
 TEST_F(Offer, OfAClosedDescriptorIsRefused) {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// baton: endpoint/remote_connection.hpp: an AF_ISO connection to another host: RFC 1006 over TCP.
+//
+//   initiator:  TCP connecting --> CR sent --> CC --> Open        responder:  CR read (iso_port.hpp) --> CC sent -->
+//   Open
+//
+// Reads exactly: payload goes from the kernel to the caller's buffer, together with the head of the next packet and not
+// one octet more, so that select, poll and epoll tell the truth about the descriptor. Writes TSDUs gathered, heads and
+// payloads in one call. Nothing of the user waits here for a later call.
+// Threads: as IsoConnection.
+#pragma once
+
+#include <optional>
+
+#include "endpoint/iso_connection.hpp"
+#include "transport/packet_reader.hpp"
+#include "transport/packet_writer.hpp"
+
+namespace baton::endpoint {
+
+class RemoteConnection final : public IsoConnection {
+ public:
+  /// `connecting_to`: TCP is not up yet.
+  RemoteConnection(transport::Connection machine, int number, std::uint64_t cookie, const HostNames& hosts,
+                   const os::Address& connecting_to);
+  /// One whose CR has been read.
+  RemoteConnection(transport::Connection machine, int number, std::uint64_t cookie, const HostNames& hosts);
+  /// One that has come with a move.
+  RemoteConnection(transport::Connection machine, int number, std::uint64_t cookie, const handoff::IsoImage& image);
+
+  /// System: TCP could not connect, and why. PartnerRefused: a DR, Failure::detail is its reason. Protocol: an ER, or
+  /// no ISO transport at all.
+  Result<void> await_confirmation(Lock& lock, const Waiting& waiting) override;
+  Result<void> confirm(const Lock&, Bytes user_data) override;
+  /// Before the connection is confirmed: refuses it. Later: closing the number is the release; only disconnect data
+  /// needs a DR.
+  void close(Bytes disconnect_data) override;
+  void number_lost() override;
+
+  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) override;
+  Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
+                                     const Waiting& waiting) override;
+  [[nodiscard]] std::size_t readable_octets(const Lock& lock) override;
+  void look(const Lock& lock) override;
+  [[nodiscard]] std::size_t pending(const Lock&) const noexcept override { return 0; }
+  [[nodiscard]] std::uint64_t owed(const Lock&) const noexcept override { return writer_.owed(); }
+  Question ask(const Lock& lock, pollfd& entry) override;
+  [[nodiscard]] Result<std::vector<std::byte>> image(const Lock&) const override;
+  [[nodiscard]] handoff::Carrier carrier() const noexcept override { return handoff::Carrier::Tcp; }
+
+ private:
+  [[nodiscard]] FdRef descriptor() const noexcept { return FdRef{number_}; }
+  /// How far connecting is: false while TCP is under way.
+  Result<bool> advance_connect();
+  /// Sends what the machine has to say; false: some of it waits for room.
+  bool flush();
+  enum class Step { Nothing, Progress, EndOfTsdu };
+  /// Reads what is there of the next head, and acts on it where it is whole.
+  Step read_head();
+  Step act_on_heads();
+  Step handle(const transport::PacketReader::Packet& packet);
+  void carrier_ended();
+  void stop_reading();
+  [[nodiscard]] bool open() const noexcept { return machine_.state() == transport::State::Open && !broken_; }
+  [[nodiscard]] Failure refusal() const noexcept;
+  /// In the middle of a packet nothing else can be sent.
+  [[nodiscard]] bool within_packet() const noexcept { return writer_.image().tpdu_left > 0; }
+  os::Result<std::size_t> receive_payload(std::span<const iovec> room, std::size_t offset, bool peek, bool& more);
+  Result<std::size_t> send_all(Lock& lock, std::span<const iovec> octets, std::size_t length, const Waiting& waiting);
+
+  std::optional<os::Address> connecting_to_;  // until TCP is up
+  std::optional<Failure> connect_failure_;    // why it will not be: the kernel tells only once
+  transport::PacketReader reader_;
+  transport::PacketWriter writer_;
+  std::size_t output_sent_ = 0;  // octets of the packet of machine_.output() that are out
+  bool send_broken_ = false;     // nobody reads any more; there may still be something to read
+};
+
+}  // namespace baton::endpoint
