@@ -17,9 +17,10 @@ from typing import Any
 
 from drawing import draw
 
-PARTS = ("seed_sequence", "express", "pause", "connections")
+PARTS = ("seed_sequence", "express", "pause", "connections", "iso_echo")
 SEED_AIM = 1.25  # of the floor, p50, two processors
 EXPRESS_AIM = 250_000  # moves a second
+ECHO_AIM = 0.95  # of plain TCP
 
 
 def processor_model() -> str:
@@ -130,6 +131,27 @@ def connection_lines(part: dict[str, Any], node: str) -> list[str]:
     return lines
 
 
+def iso_lines(part: dict[str, Any]) -> list[str]:
+    lines = [
+        f"  Echo of TSDUs over AF_ISO (RFC 1006, TPDUs of {part['tpdu_size']:,} octets) against plain TCP (not pinned)",
+        f"    {'octets':>9} {'in flight':>9} {'AF_ISO/s':>10} {'TCP/s':>10}  {'AF_ISO / TCP':<52}{'system calls a TPDU':>20}",
+    ]
+    for cell in part["cells"]:
+        calls = "+".join(f"{cell[kind + '_calls_per_tpdu']:.2f}" for kind in ("receive", "send", "other"))
+        lines.append(
+            f"    {cell['octets']:>9,} {cell['in_flight']:>9} {cell['iso_per_second']['median']:>10,.0f}"
+            f" {cell['tcp_per_second']['median']:>10,.0f}  {spread(cell['of_tcp']):<52}{calls:>20}"
+        )
+    lines += [
+        f"    {part['blocks']} blocks of each kind in turn; aim: {ECHO_AIM} in every cell;"
+        " calls: the server's, receiving + sending + other (who waits, and whose number it is)",
+        headings("microseconds, one connection at a time"),
+        times("AF_ISO: soc_connect, up to the CC", part["connections"]["iso"]),
+        times("TCP: connect .. one octet there and back", part["connections"]["tcp"]),
+    ]
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -157,6 +179,7 @@ def main() -> None:
         express_lines(results["express"]),
         pause_lines(results["pause"]),
         connection_lines(results["connections"], where["node"]),
+        iso_lines(results["iso_echo"]),
     ):
         lines += ["", *more]
     print("\n".join(lines))

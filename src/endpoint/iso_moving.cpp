@@ -35,7 +35,7 @@ RemoteConnection::RemoteConnection(transport::Connection machine, int number, st
 
 Result<std::vector<std::byte>> RemoteConnection::image(const Lock&) const {
   if (broken_ || ended_) return fail(Fault::NotConnected);
-  auto image = begin_image(machine_, hosts_, writing_);
+  auto image = begin_image(machine_, hosts_, writing_ || reading_);
   if (!image) return std::unexpected{image.error()};
   image->carrier = handoff::Carrier::Tcp;
   image->reader = reader_.image();

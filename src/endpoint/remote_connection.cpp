@@ -116,7 +116,9 @@ void RemoteConnection::close(Bytes disconnect_data) {
                        machine_.refuse(cotp::DisconnectReason::NotSpecified, disconnect_data, now).has_value();
   const bool told = refused || (open() && !disconnect_data.empty() && !within_packet() &&
                                 machine_.disconnect(disconnect_data, now).has_value());
-  if (told && flush()) discard_input(descriptor());
+  if (told && flush() && !reading_) discard_input(descriptor());
+  // Who waits in the kernel for octets is not woken by a close.
+  if (reading_) os::end_input(descriptor());
   number_ = -1;
   count_out();
   gate_.open();
@@ -148,8 +150,8 @@ void RemoteConnection::look(const Lock&) {
     (void)flush();
   }
   // The end of a TSDU that has begun is for the read that asks for it.
-  while (!ended_ && !broken_ && machine_.state() != transport::State::Indicated && reader_.payload_left() == 0 &&
-         reader_.ends_tsdu() && read_head() != Step::Nothing) {
+  while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Indicated &&
+         reader_.payload_left() == 0 && reader_.ends_tsdu() && read_head() != Step::Nothing) {
   }
 }
 

@@ -57,6 +57,12 @@ class RemoteConnection final : public IsoConnection {
   enum class Step { Nothing, Progress, EndOfTsdu };
   /// Reads what is there of the next head, and acts on it where it is whole.
   Step read_head();
+  Step took_head(const os::Result<std::size_t>& got);
+  /// As receive_stream(); where `waits` the connection is not locked meanwhile, and nobody else reads: reading_.
+  os::Result<std::size_t> receive(Lock& lock, std::span<const iovec> room, bool peek, bool waits);
+  Result<UserData> receive_alone(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
+  os::Result<void> receive_payload(Lock& lock, std::span<const iovec> room, UserData& data, bool peek, bool waits,
+                                   bool& more);
   Step act_on_heads();
   Step handle(const transport::PacketReader::Packet& packet);
   void carrier_ended();
@@ -65,7 +71,6 @@ class RemoteConnection final : public IsoConnection {
   [[nodiscard]] Failure refusal() const noexcept;
   /// In the middle of a packet nothing else can be sent.
   [[nodiscard]] bool within_packet() const noexcept { return writer_.image().tpdu_left > 0; }
-  os::Result<std::size_t> receive_payload(std::span<const iovec> room, std::size_t offset, bool peek, bool& more);
   Result<std::size_t> send_all(Lock& lock, std::span<const iovec> octets, std::size_t length, const Waiting& waiting);
 
   std::optional<os::Address> connecting_to_;  // until TCP is up
@@ -73,6 +78,7 @@ class RemoteConnection final : public IsoConnection {
   transport::PacketReader reader_;
   transport::PacketWriter writer_;
   std::size_t output_sent_ = 0;  // octets of the packet of machine_.output() that are out
+  bool reading_ = false;         // a call is reading: the reader is its alone
   bool send_broken_ = false;     // nobody reads any more; there may still be something to read
 };
 

@@ -15,16 +15,20 @@ namespace {
 /// IOV_MAX of the kernel (sendmsg(2)).
 constexpr std::size_t most_parts = 1024;
 
+/// Nothing there, or a signal: the connection is as it was.
+bool would_wait(os::Errno error) noexcept { return os::number(error) == EAGAIN || os::number(error) == EINTR; }
+
 }  // namespace
 
 RemoteConnection::Step RemoteConnection::read_head() {
   const MutableBytes room = reader_.head_room();
   const iovec part{room.data(), room.size()};
   const auto got = os::receive_stream(descriptor(), {&part, 1});
-  if (!got) {
-    const int error = os::number(got.error());
-    if (error == EAGAIN || error == EINTR) return Step::Nothing;
-  }
+  if (!got && would_wait(got.error())) return Step::Nothing;
+  return took_head(got);
+}
+
+RemoteConnection::Step RemoteConnection::took_head(const os::Result<std::size_t>& got) {
   if (!got || *got == 0) {
     carrier_ended();
     return Step::Progress;
@@ -62,39 +66,73 @@ RemoteConnection::Step RemoteConnection::handle(const transport::PacketReader::P
   return Step::Progress;
 }
 
-/// `more`: the kernel had all that was asked for, so there may be more.
-os::Result<std::size_t> RemoteConnection::receive_payload(std::span<const iovec> room, std::size_t offset, bool peek,
-                                                          bool& more) {
+os::Result<std::size_t> RemoteConnection::receive(Lock& lock, std::span<const iovec> room, bool peek, bool waits) {
+  const FdRef from = descriptor();
+  if (!waits) return os::receive_stream(from, room, {.peek = peek});
+  lock.unlock();
+  const auto got = os::receive_stream(from, room, {.peek = peek, .wait = true});
+  lock.lock();
+  return got;
+}
+
+/// Payload of the DT at hand, as far as there is room behind what `data` has, and with its end the head of the next
+/// packet. `more`: the kernel had all that was asked for, so there may be more.
+os::Result<void> RemoteConnection::receive_payload(Lock& lock, std::span<const iovec> room, UserData& data, bool peek,
+                                                   bool waits, bool& more) {
   const std::size_t payload = reader_.payload_left();
-  std::array<iovec, 2> simple;
-  std::vector<iovec> gathered;
-  std::span<const iovec> parts;
-  std::size_t asked = std::min(total(room) - offset, payload);
+  const std::size_t asked = std::min(total(room) - data.size, payload);
   const bool with_head = asked == payload && !peek;
   const MutableBytes head = with_head ? reader_.head_room() : MutableBytes{};
   const iovec head_part{head.data(), head.size()};
+  std::array<iovec, 2> simple;
+  std::vector<iovec> gathered;
+  std::span<const iovec> parts;
   if (room.size() == 1) {
-    simple = {iovec{static_cast<std::byte*>(room[0].iov_base) + offset, asked}, head_part};
+    simple = {iovec{static_cast<std::byte*>(room[0].iov_base) + data.size, asked}, head_part};
     parts = std::span{simple}.first(with_head ? 2 : 1);
   } else {
-    gathered = slice(room, offset, asked);
+    gathered = slice(room, data.size, asked);
     if (with_head) gathered.push_back(head_part);
     parts = gathered;
   }
-  const auto got = os::receive_stream(descriptor(), parts, peek);
-  if (!got || peek) return got;
-  more = *got == asked + head.size();
+  const auto got = receive(lock, parts, peek, waits);
+  if (!got) return std::unexpected{got.error()};
+  if (*got == 0) return os::failure(EPIPE);
   const std::size_t taken = std::min(*got, asked);
+  data.size += taken;
+  more = *got == asked + head.size();
+  if (peek) {
+    data.end_of_tsdu = taken == payload && reader_.ends_tsdu();
+    return {};
+  }
   reader_.took_payload(taken);
   reader_.took_head(*got - taken);
-  return taken;
+  if (reader_.payload_left() > 0) return {};
+  data.end_of_tsdu = reader_.ends_tsdu();
+  if (act_on_heads() == Step::EndOfTsdu) data.end_of_tsdu = true;
+  return {};
 }
 
 Result<IsoConnection::UserData> RemoteConnection::receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                                                     const Waiting& waiting) {
+  while (reading_) {
+    if (auto waited = pause(lock, waiting, 0); !waited) return std::unexpected{waited.error()};
+  }
+  reading_ = true;
+  const auto data = receive_alone(lock, room, peek, waiting);
+  reading_ = false;
+  gate_.open();
+  return data;
+}
+
+Result<IsoConnection::UserData> RemoteConnection::receive_alone(Lock& lock, std::span<const iovec> room, bool peek,
+                                                                const Waiting& waiting) {
   const std::size_t most = total(room);
+  // The socket's own mode decides: one call instead of a look, a wait and another look.
+  const bool waits = !waiting.nonblocking && waiting.deadline == never;
   UserData data;
   for (;;) {
+    if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
     switch (machine_.state()) {
       case transport::State::Idle:
       case transport::State::Indicated:
@@ -106,36 +144,32 @@ Result<IsoConnection::UserData> RemoteConnection::receive_user_data(Lock& lock, 
         break;
     }
     if (!open()) return data.size > 0 ? Result<UserData>{data} : std::unexpected{end_failure()};
-    bool waits = false;
+    os::Result<void> outcome;
     if (reader_.payload_left() == 0) {
-      const Step step = read_head();
-      if (step == Step::EndOfTsdu) return UserData{0, true};
-      waits = step == Step::Nothing;
+      const MutableBytes head = reader_.head_room();
+      const iovec part{head.data(), head.size()};
+      const auto got = receive(lock, {&part, 1}, false, waits);
+      if (got || !would_wait(got.error())) {
+        if (took_head(got) == Step::EndOfTsdu) return UserData{0, true};
+        continue;
+      }
+      outcome = std::unexpected{got.error()};
     } else {
       if (most == 0) return data;
       bool more = false;
-      const auto got = receive_payload(room, data.size, peek, more);
-      const int error = got ? 0 : os::number(got.error());
-      waits = error == EAGAIN || error == EINTR;
-      if (!waits && (!got || *got == 0)) {
+      outcome = receive_payload(lock, room, data, peek, waits && data.size == 0, more);
+      if (outcome) {
+        // The next DT of the same TSDU, and it is probably here: no need to be asked again.
+        if (peek || data.end_of_tsdu || !more || data.size == most || reader_.payload_left() == 0) return data;
+        continue;
+      }
+      if (data.size > 0) return data;
+      if (!would_wait(outcome.error())) {
         carrier_ended();
         continue;
       }
-      if (!waits) {
-        data.size += *got;
-        if (peek) {
-          data.end_of_tsdu = *got == reader_.payload_left() && reader_.ends_tsdu();
-          return data;
-        }
-        if (reader_.payload_left() > 0) return data;
-        data.end_of_tsdu = reader_.ends_tsdu();
-        if (act_on_heads() == Step::EndOfTsdu) data.end_of_tsdu = true;
-        // The next DT of the same TSDU, and it is probably here: no need to be asked again.
-        if (data.end_of_tsdu || !more || data.size == most || reader_.payload_left() == 0) return data;
-      }
     }
-    if (!waits) continue;
-    if (data.size > 0) return data;
+    if (waits) return fail(outcome.error());
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
   }
 }

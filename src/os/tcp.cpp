@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "os/tcp.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -63,11 +63,11 @@ Result<UniqueFd> accept_tcp(FdRef listener) noexcept {
   return connection;
 }
 
-Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room, bool peek) noexcept {
+Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room, StreamFlags flags) noexcept {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(room.data());  // recvmsg(2) does not write to it
   message.msg_iovlen = room.size();
-  const ssize_t size = ::recvmsg(socket.get(), &message, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
+  const ssize_t size = ::recvmsg(socket.get(), &message, (flags.wait ? 0 : MSG_DONTWAIT) | (flags.peek ? MSG_PEEK : 0));
   if (size < 0) return failure();
   return static_cast<std::size_t>(size);
 }

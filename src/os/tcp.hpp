@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// baton: os/tcp.hpp: TCP sockets as a carrier of other protocols, read and written without waiting.
+// baton: os/tcp.hpp: TCP sockets as a carrier of other protocols.
 //
 // New ones are close-on-exec and have TCP_NODELAY and SO_KEEPALIVE set (RFC 2126 6.1, 6.2). Threads: any.
 #pragma once
@@ -25,8 +25,13 @@ namespace baton::os {
 /// The next connection of a listener, in blocking mode. Errors: accept4(2).
 [[nodiscard]] Result<UniqueFd> accept_tcp(FdRef listener) noexcept;
 
+struct StreamFlags {
+  bool peek = false;  // what is read stays
+  bool wait = false;  // as the socket's mode says; else never
+};
 /// What is there, at most the room; 0 at the end of input (and only there: the room is not empty). EAGAIN: nothing.
-[[nodiscard]] Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room, bool peek = false) noexcept;
+[[nodiscard]] Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room,
+                                                 StreamFlags flags = {}) noexcept;
 /// Gives how many octets the kernel has taken, perhaps fewer than there are. EAGAIN: none. Never raises SIGPIPE.
 [[nodiscard]] Result<std::size_t> send_stream(FdRef socket, std::span<const iovec> octets) noexcept;
 

@@ -60,7 +60,7 @@ TEST(Tcp, CarriesOctetsOverBothFamiliesWithoutDelayAndWithKeepAlive) {
     EXPECT_EQ(send_stream(pair.client.ref(), one({sent.data(), sent.size()})).value(), 3U);
     wait_for(pair.server.ref(), POLLIN);
     std::array<char, 8> room{};
-    EXPECT_EQ(receive_stream(pair.server.ref(), one({room.data(), room.size()}), true).value(), 3U);
+    EXPECT_EQ(receive_stream(pair.server.ref(), one({room.data(), room.size()}), {.peek = true}).value(), 3U);
     EXPECT_EQ(receive_stream(pair.server.ref(), one({room.data(), room.size()})).value(), 3U);
     EXPECT_EQ(std::string(room.data(), 3), sent);
     EXPECT_EQ(receive_stream(pair.server.ref(), one({room.data(), room.size()})).error(), Errno{EAGAIN});
