@@ -54,9 +54,10 @@ ssize_t read_iso(int s, endpoint::IsoConnection& connection, std::span<const iov
   for (;;) {
     const auto data = connection.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));
     if (!data) return report(data.error());
+    if (data->size > 0 || !data->end_of_tsdu) return static_cast<ssize_t>(data->size);
     // Only the end of a TSDU that has been read: without MSG_EOR it would look like the end of the connection.
-    if (data->size == 0 && data->end_of_tsdu) continue;
-    return static_cast<ssize_t>(data->size);
+    if ((flags & MSG_PEEK) != 0)
+      (void)connection.receive_user_data(lock, room, false, endpoint::Waiting{true, never, -1});
   }
 }
 

@@ -80,6 +80,13 @@ endpoint::Result<os::StreamPosition> position_of(FdRef end_point) {
   return *position;
 }
 
+/// An express move: from here on the number is in the library's hands, and who looks it up finds the move. A call that
+/// was inside before is counted in uses(): to be looked at afterwards.
+void take_over(std::uint64_t cookie, const std::shared_ptr<endpoint::GivenMove>& move) {
+  move->real = endpoint::HiddenFd{UniqueFd{adopt, move->number}};
+  endpoint::insert_alias(cookie, move);
+}
+
 /// An AF_ISO connection: what its numbers say, and how far its stream is where TCP carries it.
 endpoint::Result<void> describe_iso(FdRef end_point, endpoint::IsoSocket& socket, endpoint::GivenMove& move) {
   const auto connection = socket.connection();
@@ -126,11 +133,8 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
     move->item.image.cookie = *cookie;
     move->item.image.nonblocking = move->description.nonblocking;
     move->item.image.stopped_at = os::monotonic_now();
-    move->real = endpoint::HiddenFd{UniqueFd{adopt, number}};
-    // From here on the number is in the library's hands.
-    endpoint::erase(*cookie);
-    endpoint::insert_alias(*cookie, move);
-    described = endpoint::Link::take_image(*move);
+    take_over(*cookie, move);
+    described = endpoint::uses(number) > 0 ? fail(Fault::Busy) : endpoint::Link::take_image(*move);
   }
   if (described) return move;
   unmake_move(*move);
@@ -163,16 +167,19 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
     if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
     return move;
   }
-  const auto position = position_of(end_point);
-  if (!position) return std::unexpected{position.error()};
-  if (position->state == os::TcpState::Close) return fail(Fault::NotConnected);
+  take_over(*cookie, move);
+  endpoint::Result<os::StreamPosition> position = fail(Fault::Busy);
+  if (endpoint::uses(number) == 0) position = position_of(end_point);
+  if (position && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
+  if (!position) {
+    unmake_move(*move);
+    return std::unexpected{position.error()};
+  }
   move->position = *position;
   move->item.image = {.position = endpoint::to_image(*position),
                       .cookie = *cookie,
                       .nonblocking = os::is_nonblocking(end_point),
                       .stopped_at = os::monotonic_now()};
-  move->real = endpoint::HiddenFd{UniqueFd{adopt, number}};
-  endpoint::insert_alias(*cookie, move);
   return move;
 }
 

@@ -170,30 +170,41 @@ Result<void> Link::stop_data(const std::shared_ptr<GivenMove>& move) {
   if (!cookie || *cookie != move->real_cookie) return fail(Fault::BadDescriptor);  // closed, and perhaps used again
   const auto flags = os::descriptor_flags(FdRef{number});
   if (!flags) return fail(flags.error());
-  auto parked = os::parked_socket(flags->nonblocking, flags->close_on_exec);
+  // From here on a call that looks the number up finds the move; one that was inside before is counted in uses().
+  move->stopping = true;
+  if (move->iso) insert_alias(move->real_cookie, move);
+  auto stopped = uses(number) > 0 ? fail(Fault::Busy) : park(move, *flags);
+  if (stopped) stopped = take_image(*move);
+  if (!stopped) put_back(move, false);
+  move->stopping = false;
+  if (!stopped && move->iso && os::cookie(FdRef{number}) == move->real_cookie)
+    insert(number, move->real_cookie, move->iso);
+  return stopped;
+}
+
+/// Puts the parked socket under the number, and keeps the real end point.
+Result<void> Link::park(const std::shared_ptr<GivenMove>& move, const os::DescriptorFlags& flags) {
+  auto parked = os::parked_socket(flags.nonblocking, flags.close_on_exec);
   if (!parked) return fail(parked.error());
   const auto parked_cookie = os::cookie(parked->ref());
   if (!parked_cookie) return fail(parked_cookie.error());
-  auto real = os::duplicate_high(FdRef{number}, hidden_from);
+  auto real = os::duplicate_high(FdRef{move->number}, hidden_from);
   if (!real) return fail(real.error());
-  move->item.image.nonblocking = flags->nonblocking;
+  move->item.image.nonblocking = flags.nonblocking;
   move->item.image.cookie = move->real_cookie;
   move->real = HiddenFd{std::move(*real)};
   move->parked_cookie = *parked_cookie;
-  if (move->iso) endpoint::erase(move->real_cookie);
-  insert(number, *parked_cookie, move);
-  // From here on new calls meet the parked socket; one that was inside before is counted in uses().
-  if (auto replaced = os::replace(parked->ref(), number, flags->close_on_exec); !replaced) {
+  // Both sockets stand for the move while the number changes from one to the other.
+  insert_alias(*parked_cookie, move);
+  if (auto replaced = os::replace(parked->ref(), move->number, flags.close_on_exec); !replaced) {
     endpoint::erase(*parked_cookie);
     move->parked_cookie = 0;
     move->real.reset();
-    if (move->iso) insert(number, move->real_cookie, move->iso);
     return fail(replaced.error());
   }
+  insert(move->number, *parked_cookie, move);
   move->item.image.stopped_at = os::monotonic_now();
-  auto stopped = uses(number) > 0 ? fail(Fault::Busy) : take_image(*move);
-  if (!stopped) put_back(move, false);
-  return stopped;
+  return {};
 }
 
 /// What the kernel and the library know of the end point, now that no call reaches it.

@@ -61,6 +61,19 @@ void IsoConnection::end_writing() noexcept {
   gate_.open();
 }
 
+Result<void> IsoConnection::begin_reading(Lock& lock, const Waiting& waiting) {
+  while (reading_) {
+    if (auto waited = pause(lock, waiting, 0); !waited) return waited;
+  }
+  reading_ = true;
+  return {};
+}
+
+void IsoConnection::end_reading() noexcept {
+  reading_ = false;
+  gate_.open();
+}
+
 void IsoConnection::add_wait_entries(const Lock&, std::vector<pollfd>& entries) {
   entries.push_back({gate_.descriptor().get(), POLLIN, 0});
 }

@@ -124,6 +124,9 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   /// Waits until no other call is in the middle of a TSDU (RFC 905 6.3.3), and takes its place.
   Result<void> begin_writing(Lock& lock, const Waiting& waiting);
   void end_writing() noexcept;
+  /// The same for who reads.
+  Result<void> begin_reading(Lock& lock, const Waiting& waiting);
+  void end_reading() noexcept;
 
   mutable std::mutex mutex_;
   const std::uint64_t cookie_;
@@ -134,6 +137,7 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   bool ended_ = false;    // read to its end
   bool broken_ = false;   // the peer broke the protocol: nothing is read any more
   bool writing_ = false;  // a call is in the middle of a TSDU
+  bool reading_ = false;  // a call is reading, and may have let go of the lock
 
  private:
   bool counted_ = true;  // in statistics().links

@@ -41,6 +41,7 @@ class IsoListener {
   [[nodiscard]] bool has_request() const { return !queue_->empty(); }
   /// The oldest complete request.
   std::optional<Request> next() { return queue_->pop(); }
+  [[nodiscard]] const std::shared_ptr<RequestQueue>& queue() const noexcept { return queue_; }
   /// Whether `number` still names the set.
   [[nodiscard]] bool verify(int number) const noexcept;
   /// Where it takes connections from other hosts. ENOTCONN: nowhere.

@@ -13,8 +13,8 @@ std::vector<std::byte> encoded(const handoff::IsoImage& image) {
 }
 
 /// What both carriers have.
-Result<handoff::IsoImage> begin_image(const transport::Connection& machine, const HostNames& hosts, bool writing) {
-  if (writing) return fail(Fault::Busy);
+Result<handoff::IsoImage> begin_image(const transport::Connection& machine, const HostNames& hosts, bool busy) {
+  if (busy) return fail(Fault::Busy);
   const auto connection = machine.image();
   if (!connection)
     return fail(connection.error() == transport::Misuse::OutputWaiting ? Fault::Busy : Fault::NotConnected);
@@ -62,7 +62,7 @@ Result<std::vector<std::byte>> Link::image(const Lock&) const {
   if (broken_ || ended_) return fail(Fault::NotConnected);
   if (!given_.empty() || !awaited_.empty() || !arrived_.empty() || !placeholders_.empty() || !outcomes_.empty())
     return fail(Fault::AlreadyMoving);
-  auto image = begin_image(machine_, hosts_, writing_ || !outbox_.empty());
+  auto image = begin_image(machine_, hosts_, writing_ || reading_ || !outbox_.empty());
   if (!image) return std::unexpected{image.error()};
   if (inbox_.size() > 1) return fail(Fault::ReadFirst);
   image->carrier = handoff::Carrier::Local;

@@ -37,7 +37,7 @@ Result<int> accepted(Request request) {
     connection = std::make_shared<RemoteConnection>(std::move(request.machine), number, *cookie, hosts);
   else
     connection = std::make_shared<Link>(std::move(request.machine), number, *cookie, hosts);
-  IsoSocket::arrived(number, *cookie, std::move(connection));
+  insert(number, *cookie, IsoSocket::arrived(number, *cookie, std::move(connection)));
   return number;
 }
 
@@ -104,17 +104,20 @@ Result<void> IsoSocket::listen(int backlog) {
 Result<int> IsoSocket::accept(const Waiting& waiting) {
   for (;;) {
     int number = -1;
+    std::shared_ptr<RequestQueue> queue;  // its event ends the wait when the socket is closed
     {
       const std::lock_guard lock{mutex_};
+      if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
       if (!listener_) return fail(Fault::Argument);
       number = number_;
+      queue = listener_->queue();
       const auto progress = listener_->progress(FdRef{number});
       if (!progress && !listener_->has_request()) return fail(progress.error());
       if (auto request = listener_->next()) return accepted(std::move(*request));
     }
     if (!waiting.may_block()) return fail(Fault::WouldBlock);
-    pollfd entry{number, POLLIN, 0};
-    const auto ready = os::poll_until({&entry, 1}, waiting.deadline);
+    std::array<pollfd, 2> entries{{{number, POLLIN, 0}, {queue->event().get(), POLLIN, 0}}};
+    const auto ready = os::poll_until(entries, waiting.deadline);
     if (!ready) return fail(ready.error());
     if (*ready == 0) return fail(Fault::TimedOut);
   }
@@ -141,6 +144,8 @@ Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& 
     const auto confirmed = connection->await_confirmation(held, waiting);
     held.unlock();
     const std::lock_guard lock{mutex_};
+    // Closed by another thread: the number may be somebody else's by now.
+    if (number_ < 0 || connection_ != connection) return fail(Fault::BadDescriptor);
     if (confirmed) {
       connect_reported_ = true;
       return {};
@@ -158,6 +163,7 @@ Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& 
 Result<std::shared_ptr<IsoConnection>> IsoSocket::begin_connect(const tsap::IsoAddress& address,
                                                                 const Waiting& waiting) {
   std::unique_lock lock{mutex_};
+  if (number_ < 0) return fail(Fault::BadDescriptor);
   if (listener_) return fail(Fault::Unsupported);
   if (connection_ && (connect_reported_ || !name_)) return fail(Fault::AlreadyConnected);
   if (connection_) return connection_;
@@ -172,12 +178,16 @@ Result<std::shared_ptr<IsoConnection>> IsoSocket::begin_connect(const tsap::IsoA
   lock.unlock();
   auto found = addresses_of(address.nsel, waiting.may_block() ? os::Lookup::Names : os::Lookup::AddressesOnly);
   lock.lock();
+  if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
+  if (connection_) return connection_;
   if (!found) return std::unexpected{found.error()};
-  if (connection_) return connection_;  // by another thread
   to_try_ = std::move(*found);
   auto started = start_remote();
   while (!started && try_next_address()) started = {};
-  if (!started) return std::unexpected{started.error()};
+  if (!started) {
+    reset_number();
+    return std::unexpected{started.error()};
+  }
   return connection_;
 }
 
@@ -258,9 +268,7 @@ void IsoSocket::drop_connection() {
 }
 
 void IsoSocket::reset_number() {
-  if (!connection_) return;
-  connection_->close({});
-  connection_.reset();
+  drop_connection();
   to_try_.clear();
   const auto flags = os::descriptor_flags(FdRef{number_});
   auto fresh = os::unix_seqpacket(flags && flags->nonblocking);
@@ -289,8 +297,10 @@ void IsoSocket::close() {
     connection = std::move(connection_);
     const Bytes data = disconnect_data_.bytes();
     disconnect_data.assign(data.begin(), data.end());
+    if (listener_) listener_->queue()->close();
     listener_.reset();
     name_.reset();
+    number_ = -1;
   }
   if (connection) connection->close(disconnect_data);
 }
@@ -358,10 +368,12 @@ Result<std::shared_ptr<Link>> IsoSocket::link() {
   return std::static_pointer_cast<Link>(std::move(*found));
 }
 
-void IsoSocket::arrived(int number, std::uint64_t cookie, std::shared_ptr<IsoConnection> connection) {
+std::shared_ptr<IsoSocket> IsoSocket::arrived(int number, std::uint64_t cookie,
+                                              std::shared_ptr<IsoConnection> connection) {
   auto socket = std::make_shared<IsoSocket>(number, std::nullopt);
   socket->connection_ = std::move(connection);
-  insert(number, cookie, std::move(socket));
+  insert_alias(cookie, socket);
+  return socket;
 }
 
 Result<void> IsoSocket::begin_move(const std::shared_ptr<GivenMove>& move) {

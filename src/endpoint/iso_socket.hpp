@@ -77,8 +77,9 @@ class IsoSocket final : public Object {
   [[nodiscard]] std::optional<Refusal> refusal();
 
   // --- Moving it ---------------------------------------------------------------------------------------------------
-  /// The end point that has come under `number`.
-  static void arrived(int number, std::uint64_t cookie, std::shared_ptr<IsoConnection> connection);
+  /// An end point that has come, or is coming, under `number`: known by its cookie from now on.
+  static std::shared_ptr<IsoSocket> arrived(int number, std::uint64_t cookie,
+                                            std::shared_ptr<IsoConnection> connection);
   /// In a move from now on, of which this one knows as long as it lasts. AlreadyMoving; NotConnected: no connection.
   Result<void> begin_move(const std::shared_ptr<GivenMove>& move);
   void end_move();

@@ -187,6 +187,7 @@ class Link final : public IsoConnection {
   void watch_outcomes();
 
   // link_data.cpp
+  Result<UserData> receive_unit(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
   Result<std::size_t> send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
                                   const Waiting& waiting);
 
@@ -223,6 +224,7 @@ class Link final : public IsoConnection {
   void on_cancelled(handoff::MoveId id);
   void act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep step);
   Result<void> stop_data(const std::shared_ptr<GivenMove>& move);
+  Result<void> park(const std::shared_ptr<GivenMove>& move, const os::DescriptorFlags& flags);
   void put_back(const std::shared_ptr<GivenMove>& move, bool verify);
   void let_go(const std::shared_ptr<GivenMove>& move);
   void begin_doubt(const std::shared_ptr<GivenMove>& move);
@@ -254,6 +256,7 @@ class Link final : public IsoConnection {
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
   bool refusing_descriptors_ = false;
+  unsigned readers_ = 0;  // calls inside receive_user_data
   std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
   bool owing_ = false;
 

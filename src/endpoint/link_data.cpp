@@ -73,6 +73,14 @@ Result<std::size_t> Link::send_pieces(Lock& lock, std::span<const iovec> octets,
 
 Result<Link::UserData> Link::receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                                const Waiting& waiting) {
+  // Who waits for data on a connection keeps it from moving; who looks does not keep others from waiting.
+  if (readers_++ == 0) reading_ = true;
+  const auto data = receive_unit(lock, room, peek, waiting);
+  if (--readers_ == 0) reading_ = false;
+  return data;
+}
+
+Result<Link::UserData> Link::receive_unit(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting) {
   for (;;) {
     if (!inbox_.empty()) {
       Unit& unit = inbox_.front();

@@ -62,6 +62,7 @@ struct GivenMove final : Object {
   std::uint64_t parked_cookie = 0;
   bool number_gone = false;         // the program closed the number
   bool called = false;              // counted as in doubt
+  bool stopping = false;            // the data stop is being tried: no new call reaches the end point
   bool sending = false;             // its OFFER or CALL waits for room: nothing may end it meanwhile
   bool own_doing = false;           // S found the stream touched, and has not touched it
   std::shared_ptr<Process> server;  // who answered

@@ -49,7 +49,7 @@ Result<std::shared_ptr<GivenMove>> Link::outcome_move(const Lock& lock, int numb
 bool GivenMove::stands_in(int of) const {
   const auto lock = link->lock();
   if (express) return !machine.ended();
-  return parked_cookie != 0 && of == number;
+  return (stopping || parked_cookie != 0) && of == number;
 }
 
 Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& move) {

@@ -149,10 +149,36 @@ void RemoteConnection::look(const Lock&) {
     if (!up || !*up) return;
     (void)flush();
   }
-  // The end of a TSDU that has begun is for the read that asks for it.
-  while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Indicated &&
-         reader_.payload_left() == 0 && reader_.ends_tsdu() && read_head() != Step::Nothing) {
+  if (machine_.state() != transport::State::Indicated) read_ahead();
+}
+
+void RemoteConnection::read_ahead() {
+  while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Closed &&
+         reader_.payload_left() == 0) {
+    if (at_empty_end()) return;
+    if (has_head()) {
+      (void)act_on_heads();
+      continue;
+    }
+    const MutableBytes room = reader_.head_room();
+    const iovec part{room.data(), room.size()};
+    const auto got = os::receive_stream(descriptor(), {&part, 1});
+    if (!got && (os::number(got.error()) == EAGAIN || os::number(got.error()) == EINTR)) return;
+    if (got && *got > 0)
+      reader_.took_head(*got);
+    else
+      carrier_ended();
   }
+}
+
+bool RemoteConnection::readable() {
+  read_ahead();
+  if (!open() || at_empty_end()) return true;
+  if (reader_.payload_left() == 0) return false;
+  std::byte octet;
+  const iovec part{&octet, 1};
+  const auto got = os::receive_stream(descriptor(), {&part, 1}, {.peek = true});
+  return got || os::number(got.error()) != EAGAIN;
 }
 
 IsoConnection::Question RemoteConnection::ask(const Lock& lock, pollfd& entry) {
@@ -169,10 +195,16 @@ IsoConnection::Question RemoteConnection::ask(const Lock& lock, pollfd& entry) {
       }
       return {.kernel = {entry.fd, connecting_to_ ? short{POLLOUT} : short{POLLIN}, 0}, .mask = 0, .until = until};
     }
-    case transport::State::Open:
+    case transport::State::Open: {
       if (broken_) break;
       (void)flush();
-      return {.kernel = {entry.fd, entry.events, 0}, .mask = everything};
+      // Another call reads: what the kernel says is all there is to say. Else part of a head is nothing to read yet.
+      if ((entry.events & POLLIN) == 0 || reading_) return {.kernel = {entry.fd, entry.events, 0}, .mask = everything};
+      if (readable()) entry.revents = POLLIN;
+      if (!open()) break;
+      const short events = entry.revents == 0 ? entry.events : static_cast<short>(entry.events & ~POLLIN);
+      return {.kernel = {entry.fd, events, 0}, .mask = static_cast<short>(everything & ~(POLLIN | POLLRDNORM))};
+    }
     case transport::State::Idle:
     case transport::State::Indicated:
       return {.kernel = {entry.fd, 0, 0}, .mask = POLLHUP | POLLERR};

@@ -57,7 +57,13 @@ class RemoteConnection final : public IsoConnection {
   enum class Step { Nothing, Progress, EndOfTsdu };
   /// Reads what is there of the next head, and acts on it where it is whole.
   Step read_head();
-  Step took_head(const os::Result<std::size_t>& got);
+  /// A head is complete, or broken: act_on_heads() has something to do.
+  [[nodiscard]] bool has_head() const noexcept;
+  [[nodiscard]] bool at_empty_end() const noexcept;
+  /// Reads heads ahead of the program, up to payload or the end of a TSDU that it has to be told of.
+  void read_ahead();
+  /// A read would give something, a failure included.
+  [[nodiscard]] bool readable();
   /// As receive_stream(); where `waits` the connection is not locked meanwhile, and nobody else reads: reading_.
   os::Result<std::size_t> receive(Lock& lock, std::span<const iovec> room, bool peek, bool waits);
   Result<UserData> receive_alone(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
@@ -78,7 +84,6 @@ class RemoteConnection final : public IsoConnection {
   transport::PacketReader reader_;
   transport::PacketWriter writer_;
   std::size_t output_sent_ = 0;  // octets of the packet of machine_.output() that are out
-  bool reading_ = false;         // a call is reading: the reader is its alone
   bool send_broken_ = false;     // nobody reads any more; there may still be something to read
 };
 

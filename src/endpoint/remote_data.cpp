@@ -18,6 +18,20 @@ constexpr std::size_t most_parts = 1024;
 /// Nothing there, or a signal: the connection is as it was.
 bool would_wait(os::Errno error) noexcept { return os::number(error) == EAGAIN || os::number(error) == EINTR; }
 
+/// The caller's buffers are at fault, or memory is short: the connection is as it was.
+bool is_callers(os::Errno error) noexcept {
+  switch (os::number(error)) {
+    case EFAULT:
+    case EINVAL:
+    case EMSGSIZE:
+    case ENOMEM:
+    case ENOBUFS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 RemoteConnection::Step RemoteConnection::read_head() {
@@ -25,16 +39,26 @@ RemoteConnection::Step RemoteConnection::read_head() {
   const iovec part{room.data(), room.size()};
   const auto got = os::receive_stream(descriptor(), {&part, 1});
   if (!got && would_wait(got.error())) return Step::Nothing;
-  return took_head(got);
-}
-
-RemoteConnection::Step RemoteConnection::took_head(const os::Result<std::size_t>& got) {
   if (!got || *got == 0) {
     carrier_ended();
     return Step::Progress;
   }
   reader_.took_head(*got);
-  return act_on_heads();
+  return has_head() ? act_on_heads() : Step::Progress;
+}
+
+bool RemoteConnection::has_head() const noexcept {
+  const auto packet = reader_.next();
+  return !packet || *packet;
+}
+
+/// The head at hand is that of an empty DT which ends the TSDU that has been read.
+bool RemoteConnection::at_empty_end() const noexcept {
+  const auto packet = reader_.next();
+  if (!packet || !*packet || reader_.ends_tsdu() || (*packet)->tpdu_length != cotp::data_header_octets) return false;
+  const auto tpdu = cotp::decode((*packet)->head, (*packet)->tpdu_length);
+  const auto* const data = tpdu ? std::get_if<cotp::Data>(&*tpdu) : nullptr;
+  return data != nullptr && data->end_of_tsdu;
 }
 
 RemoteConnection::Step RemoteConnection::act_on_heads() {
@@ -81,7 +105,7 @@ os::Result<void> RemoteConnection::receive_payload(Lock& lock, std::span<const i
                                                    bool waits, bool& more) {
   const std::size_t payload = reader_.payload_left();
   const std::size_t asked = std::min(total(room) - data.size, payload);
-  const bool with_head = asked == payload && !peek;
+  const bool with_head = asked == payload && !peek && room.size() < most_parts;
   const MutableBytes head = with_head ? reader_.head_room() : MutableBytes{};
   const iovec head_part{head.data(), head.size()};
   std::array<iovec, 2> simple;
@@ -109,19 +133,15 @@ os::Result<void> RemoteConnection::receive_payload(Lock& lock, std::span<const i
   reader_.took_head(*got - taken);
   if (reader_.payload_left() > 0) return {};
   data.end_of_tsdu = reader_.ends_tsdu();
-  if (act_on_heads() == Step::EndOfTsdu) data.end_of_tsdu = true;
+  if (has_head() && act_on_heads() == Step::EndOfTsdu) data.end_of_tsdu = true;
   return {};
 }
 
 Result<IsoConnection::UserData> RemoteConnection::receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                                                     const Waiting& waiting) {
-  while (reading_) {
-    if (auto waited = pause(lock, waiting, 0); !waited) return std::unexpected{waited.error()};
-  }
-  reading_ = true;
+  if (auto begun = begin_reading(lock, waiting); !begun) return std::unexpected{begun.error()};
   const auto data = receive_alone(lock, room, peek, waiting);
-  reading_ = false;
-  gate_.open();
+  end_reading();
   return data;
 }
 
@@ -146,14 +166,19 @@ Result<IsoConnection::UserData> RemoteConnection::receive_alone(Lock& lock, std:
     if (!open()) return data.size > 0 ? Result<UserData>{data} : std::unexpected{end_failure()};
     os::Result<void> outcome;
     if (reader_.payload_left() == 0) {
+      if (has_head()) {
+        if (peek && at_empty_end()) return UserData{0, true};
+        if (act_on_heads() == Step::EndOfTsdu) return UserData{0, true};
+        continue;
+      }
       const MutableBytes head = reader_.head_room();
       const iovec part{head.data(), head.size()};
       const auto got = receive(lock, {&part, 1}, false, waits);
-      if (got || !would_wait(got.error())) {
-        if (took_head(got) == Step::EndOfTsdu) return UserData{0, true};
+      if (got && *got > 0) {
+        reader_.took_head(*got);
         continue;
       }
-      outcome = std::unexpected{got.error()};
+      outcome = got ? os::failure(EPIPE) : os::Result<void>{std::unexpected{got.error()}};
     } else {
       if (most == 0) return data;
       bool more = false;
@@ -164,10 +189,11 @@ Result<IsoConnection::UserData> RemoteConnection::receive_alone(Lock& lock, std:
         continue;
       }
       if (data.size > 0) return data;
-      if (!would_wait(outcome.error())) {
-        carrier_ended();
-        continue;
-      }
+    }
+    if (is_callers(outcome.error())) return fail(outcome.error());
+    if (!would_wait(outcome.error())) {
+      carrier_ended();
+      continue;
     }
     if (waits) return fail(outcome.error());
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};

@@ -27,10 +27,16 @@ void RequestQueue::push(Request request) {
   os::signal_event(event_.ref());
 }
 
+void RequestQueue::close() {
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  os::signal_event(event_.ref());
+}
+
 std::optional<Request> RequestQueue::take_front() {
   std::optional<Request> front{std::move(requests_.front())};
   requests_.pop_front();
-  if (requests_.empty()) os::reset_event(event_.ref());
+  if (requests_.empty() && !closed_) os::reset_event(event_.ref());
   return front;
 }
 

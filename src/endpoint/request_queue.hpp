@@ -37,7 +37,9 @@ class RequestQueue {
   std::optional<Request> pop();
   /// Takes out whose time is over.
   std::optional<Request> pop_expired(Instant now);
-  /// Readable while there are requests.
+  /// Nobody accepts any more: who waits is woken, for good.
+  void close();
+  /// Readable while there are requests, or when closed.
   [[nodiscard]] FdRef event() const noexcept { return event_.ref(); }
 
   RequestQueue(UniqueFd event, std::size_t backlog) : event_{std::move(event)}, backlog_{backlog} {}
@@ -49,6 +51,7 @@ class RequestQueue {
   std::deque<Request> requests_;
   HiddenFd event_;
   std::size_t backlog_;
+  bool closed_ = false;
 };
 
 }  // namespace baton::endpoint

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.hpp"
+#include "os/descriptors.hpp"
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
@@ -18,7 +19,11 @@ namespace {
 
 struct Table {
   std::mutex mutex;
-  std::unordered_map<std::uint64_t, Found> by_cookie;
+  struct Entry {
+    std::shared_ptr<Object> object;
+    int number = -1;  // under which it was registered; -1: an alias
+  };
+  std::unordered_map<std::uint64_t, Entry> by_cookie;
   std::unordered_map<int, Found> by_number;          // objects without cookie
   std::unordered_map<int, std::uint64_t> cookie_of;  // the number under which a cookie was registered
   std::unordered_set<int> hidden;
@@ -44,7 +49,7 @@ void after_fork_in_child() {
   Table& t = table();
   for (const int number : t.hidden) UniqueFd{adopt, number}.reset();
   t.hidden.clear();
-  for (auto& [cookie, found] : t.by_cookie) t.inherited_by_cookie[cookie] = Found{std::move(found.object), true, 0};
+  for (auto& [cookie, entry] : t.by_cookie) t.inherited_by_cookie[cookie] = Found{std::move(entry.object), true, 0};
   for (auto& [number, found] : t.by_number) t.inherited_by_number[number] = Found{std::move(found.object), true, 0};
   t.by_cookie.clear();
   t.by_number.clear();
@@ -69,15 +74,30 @@ Table& table() {
   return instance;
 }
 
-/// Under the lock: forgets what `number` stood for before.
-std::shared_ptr<Object> evict(Table& t, int number, std::uint64_t unless_cookie) {
+/// Under the lock: another number of the program for the socket with this cookie, -1 if there is none.
+int number_elsewhere(const Table& t, std::uint64_t cookie, int but) {
+  for (const int number : os::open_descriptors())
+    if (number != but && !t.hidden.contains(number) && os::cookie(FdRef{number}) == cookie) return number;
+  return -1;
+}
+
+/// Under the lock: forgets what `number` stood for before. `closed`: behind the library's back, and perhaps only this
+/// one of several numbers (dup(2)).
+std::shared_ptr<Object> evict(Table& t, int number, std::uint64_t unless_cookie, bool closed) {
   std::shared_ptr<Object> lost;
   if (const auto old = t.cookie_of.find(number); old != t.cookie_of.end() && old->second != unless_cookie) {
-    if (const auto entry = t.by_cookie.find(old->second); entry != t.by_cookie.end()) {
-      lost = std::move(entry->second.object);
-      t.by_cookie.erase(entry);
-    }
+    const std::uint64_t cookie = old->second;
     t.cookie_of.erase(old);
+    if (const auto entry = t.by_cookie.find(cookie); entry != t.by_cookie.end() && entry->second.number == number) {
+      const int elsewhere = closed ? number_elsewhere(t, cookie, number) : -1;
+      if (elsewhere >= 0) {
+        entry->second.number = elsewhere;
+        t.cookie_of[elsewhere] = cookie;
+      } else {
+        lost = std::move(entry->second.object);
+        t.by_cookie.erase(entry);
+      }
+    }
   }
   if (const auto entry = t.by_number.find(number); entry != t.by_number.end()) {
     lost = std::move(entry->second.object);
@@ -142,8 +162,8 @@ void tell_lost() noexcept {
 void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
-  lose(t, evict(t, number, cookie), object);
-  t.by_cookie[cookie] = Found{std::move(object), false, 0};
+  lose(t, evict(t, number, cookie, true), object);
+  t.by_cookie[cookie] = {std::move(object), number};
   t.cookie_of[number] = cookie;
   t.count();
 }
@@ -151,7 +171,7 @@ void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
-  t.by_cookie[cookie] = Found{std::move(object), false, 0};
+  t.by_cookie[cookie] = {std::move(object), -1};
   t.count();
 }
 
@@ -170,7 +190,7 @@ void erase_alias(std::uint64_t cookie, const Object& object) noexcept {
 void insert_by_number(int number, std::shared_ptr<Object> object) {
   Table& t = table();
   const std::lock_guard lock{t.mutex};
-  lose(t, evict(t, number, 0), object);
+  lose(t, evict(t, number, 0, true), object);
   t.by_number[number] = Found{std::move(object), false, 0};
   t.count();
 }
@@ -191,7 +211,7 @@ void erase_number(int number) noexcept {
   std::shared_ptr<Object> last;
   {
     const std::lock_guard lock{t.mutex};
-    last = evict(t, number, 0);
+    last = evict(t, number, 0, false);
     t.count();
   }
 }

@@ -56,7 +56,8 @@ struct Found {
 };
 [[nodiscard]] Found find(int number) noexcept;
 
-/// Registers an object under the cookie of the socket that `number` names. What stood under the number before is lost.
+/// Registers an object under the cookie of the socket that `number` names. What stood under the number before is lost,
+/// unless another number of the program names the same socket: then it goes on under that one.
 void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object);
 /// A second cookie for the same object, without a number: the real end point of a parked one.
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object);

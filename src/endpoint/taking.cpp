@@ -49,13 +49,15 @@ bool is_described(FdRef end_point, const handoff::CallItem& item,
   return false;
 }
 
-/// The end point under `number` is an AF_ISO one of this process from now on.
-void settle_iso(int number, std::uint64_t cookie, Bytes octets) {
+/// An end point that has come becomes an AF_ISO one of this process. It is known before it has `number`, so that no
+/// call takes it for a plain one.
+std::shared_ptr<IsoSocket> settle_iso(FdRef end_point, int number, std::uint64_t cookie, Bytes octets) {
   // Looked at before the end point was taken.
   const auto image = handoff::decode_iso_image(octets);
-  auto connection = image ? restore_connection(*image, number, cookie) : nullptr;
+  const auto connection = image ? restore_connection(*image, end_point.get(), cookie) : nullptr;
   BATON_CHECK(connection != nullptr);
-  IsoSocket::arrived(number, cookie, std::move(connection));
+  connection->adopt(number);
+  return IsoSocket::arrived(number, cookie, connection);
 }
 
 }  // namespace
@@ -350,13 +352,16 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   const UniqueFd end_point = move->arrived.release();
   // Ours again: an earlier move of ours, whose outcome nobody has read yet, stands for it no more.
   endpoint::erase(move->item.image.cookie);
+  std::shared_ptr<IsoSocket> iso;
+  if (move->item.family == handoff::Family::Iso)
+    iso = settle_iso(end_point.ref(), move->number, move->item.image.cookie, move->iso_image);
   // A number that the program has closed meanwhile stays closed, and so does the end point.
   const auto standing = os::cookie(FdRef{move->number});
   const bool placed = standing && *standing == move->parked_cookie &&
                       os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
   endpoint::erase(move->parked_cookie);
-  if (placed && move->item.family == handoff::Family::Iso)
-    settle_iso(move->number, move->item.image.cookie, move->iso_image);
+  if (iso && placed) insert(move->number, move->item.image.cookie, iso);
+  if (iso && !placed) erase_alias(move->item.image.cookie, *iso);
   statistics().taken.fetch_add(1, std::memory_order_relaxed);
   statistics().pause_since(move->item.image.stopped_at, os::monotonic_now());
   trace(move->id, 'S', "TAKEN");
@@ -364,7 +369,8 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
 }
 
 void Link::Arrival::settle(int number) const {
-  if (item.family == handoff::Family::Iso) settle_iso(number, item.image.cookie, iso_image);
+  if (item.family == handoff::Family::Iso)
+    insert(number, item.image.cookie, settle_iso(FdRef{number}, number, item.image.cookie, iso_image));
 }
 
 void Link::reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor) {

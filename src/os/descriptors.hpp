@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// baton: os/descriptors.hpp: the open descriptors of this process, as /proc shows them.
+//
+// Threads: any; what others open and close meanwhile may be missed.
+#pragma once
+
+#include <vector>
+
+namespace baton::os {
+
+/// Their numbers; empty where /proc cannot be read. Slow: a call for each few hundred.
+[[nodiscard]] std::vector<int> open_descriptors();
+
+}  // namespace baton::os
