@@ -32,6 +32,10 @@ ssize_t dispatch(int s, Use use, int flags, OnIso on_iso, OnKernel on_kernel) {
         return on_iso(**connection);
       }
       if (std::holds_alternative<Plain>(target)) return through(on_kernel());
+      // Offered, and still the program's.
+      if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target);
+          given != nullptr && !(*given)->iso && !(*given)->stands_in(s))
+        return through(on_kernel());
       if (std::holds_alternative<Inherited>(target)) {
         // The parent's end point may be used by whoever has it; the parent's link may not.
         if (endpoint::find(s).object->kind() != endpoint::Object::Kind::Socket) return through(on_kernel());
@@ -42,9 +46,6 @@ ssize_t dispatch(int s, Use use, int flags, OnIso on_iso, OnKernel on_kernel) {
       return report(use == Use::Read && !waiting_of(s, flags).may_block() ? Fault::WouldBlock : Fault::NotConfirmed);
     const auto& given = std::get<std::shared_ptr<endpoint::GivenMove>>(target);
     if (auto back = await_give_back(*given, use, waiting_of(s, flags)); !back) return report(back.error());
-    if (given->iso) continue;  // an AF_ISO connection again
-    const endpoint::UseGuard guard{s};
-    if (!given->stands_in(s)) return through(on_kernel());
   }
 }
 

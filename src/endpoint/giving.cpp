@@ -219,6 +219,8 @@ Result<void> Link::take_image(GivenMove& move) {
     auto image = connection->image(held);
     if (!image) return std::unexpected{image.error()};
     move.iso_image = std::move(*image);
+    // Who waits for it in poll has to look again: it may be on its way.
+    connection->gate().open();
     move.item.iso_image = static_cast<std::uint32_t>(move.iso_image.size());
     counted = connection->carrier() == handoff::Carrier::Tcp;
   }
@@ -391,7 +393,11 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   }
   erase_alias(move->real_cookie, *move);
   given_.erase(move->id);
-  if (move->iso) move->iso->end_move();
+  if (move->iso) {
+    move->iso->end_move();
+    // Back, and perhaps not collected for a while: its number is an AF_ISO one again.
+    if (move->express && move->real.valid()) insert(move->number, move->real_cookie, move->iso);
+  }
   // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
   if (watched_) outcome_reader_look_again();
   if (std::erase_if(inbox_,

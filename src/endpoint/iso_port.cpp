@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cotp/tpkt.hpp"
+#include "os/descriptors.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
 #include "os/resolve_host.hpp"
@@ -122,14 +123,14 @@ os::Result<void> IsoPort::take_from_backlog(FdRef listener) {
     const int error = os::number(connection.error());
     const bool short_of = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
     if (!short_of) return {};
-    if (half_open_.empty()) return os::failure(error);
-    forget(half_open_.front().descriptor.ref().get());
+    if (!forget_oldest()) return os::failure(error);
   }
   return {};
 }
 
 void IsoPort::admit(UniqueFd descriptor) {
-  if (half_open_.size() >= max_remote_half_open) forget(half_open_.front().descriptor.ref().get());
+  while (by_number_.size() >= std::min(max_remote_half_open, os::descriptor_limit() / 4) && forget_oldest()) {
+  }
   auto machine = transport::Connection::await(next_reference_, {});
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
   const int number = descriptor.get();
@@ -203,6 +204,13 @@ void IsoPort::forget(int number) {
   const auto place = entry->second;
   by_number_.erase(entry);
   (place->machine.state() == transport::State::Closing ? closing_ : half_open_).erase(place);
+}
+
+bool IsoPort::forget_oldest() {
+  const Peers& peers = closing_.empty() ? half_open_ : closing_;
+  if (peers.empty()) return false;
+  forget(peers.front().descriptor.ref().get());
+  return true;
 }
 
 void IsoPort::expire() {

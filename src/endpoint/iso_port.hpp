@@ -25,8 +25,8 @@
 
 namespace baton::endpoint {
 
-/// Peers that have connected and not yet sent their CR; beyond it the oldest is closed. Also where the process runs out
-/// of descriptors.
+/// Peers that have connected and not yet sent their CR, or were refused and have not closed. Never more than a quarter
+/// of the descriptors that the process may have. Beyond it, and where descriptors run out, the oldest is closed.
 inline constexpr std::size_t max_remote_half_open = 4096;
 
 class IsoPort {
@@ -64,6 +64,8 @@ class IsoPort {
   Verdict route(HalfOpen& peer);
   Verdict turn_away(HalfOpen& peer);
   void forget(int number);
+  /// Closes who has been refused for longest, else who has stalled for longest. False: there is nobody.
+  bool forget_oldest();
   void expire();
 
   mutable std::mutex mutex_;

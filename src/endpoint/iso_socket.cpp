@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "endpoint/iso_socket.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <string>
@@ -152,8 +153,8 @@ Result<void> IsoSocket::connect(const tsap::IsoAddress& address, const Waiting& 
     }
     const Fault fault = confirmed.error().fault;
     if (fault == Fault::WouldBlock || fault == Fault::Interrupted) return confirmed;
-    // Where TCP found nobody, another address of the host may have somebody.
-    if (fault == Fault::System && try_next_address()) continue;
+    // Where TCP found nobody, or nobody answers, another address of the host may have somebody.
+    if ((fault == Fault::System || fault == Fault::TimedOut) && try_next_address()) continue;
     refusal_ = refusal_of(*connection);
     reset_number();
     return fault == Fault::LinkEnded ? fail(Fault::Refused) : confirmed;
@@ -182,6 +183,7 @@ Result<std::shared_ptr<IsoConnection>> IsoSocket::begin_connect(const tsap::IsoA
   if (connection_) return connection_;
   if (!found) return std::unexpected{found.error()};
   to_try_ = std::move(*found);
+  connect_until_ = os::monotonic_now() + connect_timeout_;
   auto started = start_remote();
   while (!started && try_next_address()) started = {};
   if (!started) {
@@ -201,20 +203,20 @@ Result<std::uint64_t> IsoSocket::place(const UniqueFd& socket) {
   return *cookie;
 }
 
-Result<transport::Connection> IsoSocket::request(const tsap::Selector& called, cotp::TpduSize size) {
+Result<transport::Connection> IsoSocket::request(const tsap::Selector& called, cotp::TpduSize size, Duration time) {
   transport::ConnectRequest request;
   request.local_reference = next_reference();
   request.selectors = {.calling = to_wire(name_->selector()), .called = to_wire(called)};
   request.proposed_size = size;
   request.user_data = connect_data_;
-  request.connect_time = connect_timeout_;
+  request.connect_time = time;
   auto machine = transport::Connection::initiate(request, os::monotonic_now());
   if (!machine) return fail(Fault::TooLong);
   return std::move(*machine);
 }
 
 Result<void> IsoSocket::start_local(const tsap::IsoAddress& address) {
-  auto machine = request(address.selector, cotp::TpduSize::Octets65531);
+  auto machine = request(address.selector, cotp::TpduSize::Octets65531, connect_timeout_);
   if (!machine) return std::unexpected{machine.error()};
   // EAGAIN: the listener's backlog is full.
   auto connected = link::connect_to(address.selector, os::is_nonblocking(FdRef{number_}));
@@ -233,7 +235,9 @@ Result<void> IsoSocket::start_local(const tsap::IsoAddress& address) {
 }
 
 Result<void> IsoSocket::start_remote() {
-  auto machine = request(destination_.selector, tpdu_size_);
+  // The time is for all addresses together.
+  const Duration time = (connect_until_ - os::monotonic_now()) / static_cast<std::int64_t>(to_try_.size());
+  auto machine = request(destination_.selector, tpdu_size_, std::max(time, Duration{std::chrono::milliseconds{1}}));
   if (!machine) return std::unexpected{machine.error()};
   const os::Address& to = to_try_.front();
   auto socket = os::tcp_socket(to.family(), os::is_nonblocking(FdRef{number_}));

@@ -96,10 +96,10 @@ class IsoSocket final : public Object {
   Result<std::shared_ptr<IsoConnection>> begin_connect(const tsap::IsoAddress& address, const Waiting& waiting);
   Result<void> start_local(const tsap::IsoAddress& address);
   Result<void> start_remote();
-  [[nodiscard]] Result<transport::Connection> request(const tsap::Selector& called, cotp::TpduSize size);
+  [[nodiscard]] Result<transport::Connection> request(const tsap::Selector& called, cotp::TpduSize size, Duration time);
   /// Puts `socket` under the number. Gives its cookie.
   Result<std::uint64_t> place(const UniqueFd& socket);
-  /// TCP could not connect: goes on with the next address. False: there is none.
+  /// The address in use gave nothing: goes on with the next. False: there is none.
   bool try_next_address();
   void drop_connection();
   void reset_number();
@@ -111,8 +111,9 @@ class IsoSocket final : public Object {
   std::shared_ptr<IsoConnection> connection_;
   std::weak_ptr<GivenMove> move_;
   bool connect_reported_ = false;
-  std::optional<Refusal> refusal_;   // of the last connect, until the next
-  tsap::IsoAddress destination_;     // of the connect under way
+  std::optional<Refusal> refusal_;  // of the last connect, until the next
+  tsap::IsoAddress destination_;    // of the connect under way
+  Instant connect_until_{};
   std::vector<os::Address> to_try_;  // addresses of a remote one, the first in use
   transport::ConnectData connect_data_;
   transport::DisconnectInfo disconnect_data_;

@@ -12,6 +12,7 @@
 
 #include "base/check.hpp"
 #include "os/descriptors.hpp"
+#include "os/epoll.hpp"
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
@@ -32,16 +33,24 @@ struct Table {
   // What the parent made: never destroyed here, because destruction would act on the parent's links.
   std::unordered_map<std::uint64_t, Found> inherited_by_cookie;
   std::unordered_map<int, Found> inherited_by_number;
-  std::atomic<std::size_t> known = 0;  // entries of any kind: zero makes find() free
+  std::atomic<std::uint64_t> changes = 0;  // counts what was put in and taken out
+  std::atomic<std::size_t> known = 0;      // entries of any kind: zero makes find() free
   std::atomic<std::uint32_t> generation = 0;
 
   void count() noexcept {
     known.store(by_cookie.size() + by_number.size() + inherited_by_cookie.size() + inherited_by_number.size(),
                 std::memory_order_release);
+    changes.fetch_add(1, std::memory_order_acq_rel);
   }
 };
 
 Table& table();
+
+/// What a parent process made stays as it is: its destructor would close numbers that are this process's own by now.
+void keep_for_ever(std::shared_ptr<Object> object) {
+  static auto* const kept = new std::vector<std::shared_ptr<Object>>;
+  if (object) kept->push_back(std::move(object));
+}
 
 void before_fork() { table().mutex.lock(); }
 void after_fork_in_parent() { table().mutex.unlock(); }
@@ -55,8 +64,7 @@ void after_fork_in_child() {
   t.by_number.clear();
   t.cookie_of.clear();
   // Objects of the parent that were to be told stay untold here, and alive.
-  static auto* untold = new std::vector<std::shared_ptr<Object>>;
-  untold->insert(untold->end(), t.lost.begin(), t.lost.end());
+  for (auto& object : t.lost) keep_for_ever(std::move(object));
   t.lost.clear();
   t.any_lost.store(false, std::memory_order_relaxed);
   t.generation.fetch_add(1, std::memory_order_relaxed);
@@ -103,7 +111,10 @@ std::shared_ptr<Object> evict(Table& t, int number, std::uint64_t unless_cookie,
     lost = std::move(entry->second.object);
     t.by_number.erase(entry);
   }
-  t.inherited_by_number.erase(number);
+  if (const auto inherited = t.inherited_by_number.find(number); inherited != t.inherited_by_number.end()) {
+    keep_for_ever(std::move(inherited->second.object));
+    t.inherited_by_number.erase(inherited);
+  }
   return lost;
 }
 
@@ -121,10 +132,11 @@ bool Object::verify(int) const noexcept { return true; }
 Found find(int number) noexcept {
   Table& t = table();
   if (t.known.load(std::memory_order_acquire) == 0) return {};
+  const std::uint64_t before = t.changes.load(std::memory_order_acquire);
   const auto cookie = os::cookie(FdRef{number});
   Found found;
   {
-    const std::lock_guard lock{t.mutex};
+    std::unique_lock lock{t.mutex};
     if (cookie) {
       if (const auto entry = t.by_cookie.find(*cookie); entry != t.by_cookie.end())
         return Found{entry->second.object, false, *cookie};
@@ -135,14 +147,23 @@ Found find(int number) noexcept {
       found = entry->second;
     else if (const auto inherited = t.inherited_by_number.find(number); inherited != t.inherited_by_number.end())
       found = inherited->second;
+    if (!found.object && t.changes.load(std::memory_order_acquire) != before) {
+      // Between the two looks the number may have come to name another socket of ours.
+      lock.unlock();
+      return find(number);
+    }
   }
   found.cookie = cookie.value_or(0);
   if (!found.object) return found;
-  if (found.object->verify(number)) return found;
+  // Of a set that the parent made this process knows no member any more.
+  if (found.foreign ? os::is_epoll_set(number) : found.object->verify(number)) return found;
   const std::lock_guard lock{t.mutex};
+  if (found.foreign)
+    keep_for_ever(found.object);
+  else
+    lose(t, found.object, nullptr);
   t.by_number.erase(number);
   t.inherited_by_number.erase(number);
-  if (!found.foreign) lose(t, std::move(found.object), nullptr);
   t.count();
   return {};
 }

@@ -2,6 +2,7 @@
 #include "os/descriptors.hpp"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 #include <charconv>
 #include <cstring>
@@ -28,6 +29,12 @@ std::vector<int> open_descriptors() {
       numbers.push_back(number);
   }
   return numbers;
+}
+
+std::size_t descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == 0) return 1;
+  return limit.rlim_cur;
 }
 
 }  // namespace baton::os

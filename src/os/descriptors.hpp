@@ -4,11 +4,15 @@
 // Threads: any; what others open and close meanwhile may be missed.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 namespace baton::os {
 
 /// Their numbers; empty where /proc cannot be read. Slow: a call for each few hundred.
 [[nodiscard]] std::vector<int> open_descriptors();
+
+/// How many this process may have (RLIMIT_NOFILE, soft), at least 1.
+[[nodiscard]] std::size_t descriptor_limit() noexcept;
 
 }  // namespace baton::os

@@ -43,6 +43,14 @@ std::size_t epoll_ready(FdRef set, std::span<int> ready) noexcept {
   return count < 0 ? 0 : static_cast<std::size_t>(count);
 }
 
+bool is_epoll_set(int number) noexcept {
+  // Another set, which surely is no member: ENOENT only where `number` could have members at all.
+  const auto other = epoll_set();
+  if (!other) return false;
+  const auto changed = control(number, EPOLL_CTL_MOD, other->ref());
+  return !changed && os::number(changed.error()) == ENOENT;
+}
+
 Result<UniqueFd> accept_connection(FdRef listening) noexcept {
   UniqueFd connection{adopt, ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)};
   if (!connection.valid()) return failure();

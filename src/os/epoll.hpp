@@ -23,6 +23,9 @@ Result<void> epoll_remove(FdRef set, FdRef member) noexcept;
 /// Fills `ready` from the front with the numbers of members that have events now; gives how many. Never waits.
 [[nodiscard]] std::size_t epoll_ready(FdRef set, std::span<int> ready) noexcept;
 
+/// Whether `number` names an epoll descriptor, of whatever members.
+[[nodiscard]] bool is_epoll_set(int number) noexcept;
+
 /// accept4(2), close-on-exec, the new socket in blocking mode. Never waits when the listening socket is non-blocking.
 [[nodiscard]] Result<UniqueFd> accept_connection(FdRef listening) noexcept;
 
