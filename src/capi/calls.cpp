@@ -158,6 +158,7 @@ int soc_close(int s) {
     // Of a duplicate only the number goes, as with close(2).
     if (!(*socket)->adopt(s)) return through(plain::close(s));
     if (const auto move = (*socket)->given()) {
+      if (move->express) return report(Fault::Busy);  // not collected
       const auto lock = move->link->lock();
       move->link->give_up_number(lock, move);
     }
@@ -182,6 +183,7 @@ int soc_ioctl(int s, unsigned long request, void* argument) {
     if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) {
       const auto connection = (*socket)->connection();
       if (!connection) return report(connection.error());
+      if (argument == nullptr) return report_errno(EFAULT);
       auto lock = (*connection)->lock();
       *static_cast<int*>(argument) = static_cast<int>((*connection)->readable_octets(lock));
       return 0;

@@ -34,7 +34,7 @@ ssize_t dispatch(int s, Use use, int flags, OnIso on_iso, OnKernel on_kernel) {
       if (std::holds_alternative<Plain>(target)) return through(on_kernel());
       // Offered, and still the program's.
       if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target);
-          given != nullptr && !(*given)->iso && !(*given)->stands_in(s))
+          given != nullptr && !(*given)->iso && !(*given)->out_of_reach())
         return through(on_kernel());
       if (std::holds_alternative<Inherited>(target)) {
         // The parent's end point may be used by whoever has it; the parent's link may not.
@@ -147,6 +147,7 @@ ssize_t soc_recvmsg(int s, struct msghdr* msg, int flags) {
   return dispatch(
       s, Use::Read, flags,
       [&](endpoint::IsoConnection& connection) -> ssize_t {
+        if ((flags & ~(MSG_DONTWAIT | MSG_PEEK)) != 0) return report(Fault::Unsupported);
         auto lock = connection.lock();
         const std::span<const iovec> room{msg->msg_iov, msg->msg_iovlen};
         const auto data = connection.receive_user_data(lock, room, (flags & MSG_PEEK) != 0, waiting_of(s, flags));

@@ -73,6 +73,7 @@ int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
     const Fault fault = ended.error().fault;
     return fault == Fault::TimedOut || fault == Fault::WouldBlock ? 0 : report(ended.error());
   }
+  lock.unlock();
   for (std::size_t i = 0; i < ended->size(); ++i) {
     endpoint::GivenMove& move = *(*ended)[i];
     soc_move& told = moves[i];

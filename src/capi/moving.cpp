@@ -186,9 +186,14 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
 void unmake_move(endpoint::GivenMove& move) {
   endpoint::erase_alias(move.real_cookie, move);
   const int number = move.real.release().release();
-  if (!move.iso) return;
-  move.iso->end_move();
-  if (number >= 0) endpoint::insert(number, move.real_cookie, move.iso);
+  if (move.iso) {
+    move.iso->end_move();
+    if (number >= 0) endpoint::insert(number, move.real_cookie, move.iso);
+  }
+  // Who has found the move meanwhile waits for it.
+  const auto lock = move.link->lock();
+  move.undone = true;
+  move.link->gate().open();
 }
 
 }  // namespace baton::capi

@@ -15,7 +15,7 @@ namespace baton::capi {
     const std::shared_ptr<endpoint::Link>& link, int number, handoff::ListenerMachine::Manner manner);
 
 /// Undoes a move that was not sent, or an express one that came back: the number, where it was taken over, is the
-/// program's again.
+/// program's again. Takes the link's lock.
 void unmake_move(endpoint::GivenMove& move);
 
 }  // namespace baton::capi

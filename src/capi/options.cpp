@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // getsockopt and setsockopt.
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "baton/soc.h"
@@ -63,7 +64,8 @@ int get_transport(int s, int name, void* optval, socklen_t* optlen) {
   auto lock = (*connection)->lock();
   (*connection)->look(lock);
   const transport::Connection& machine = (*connection)->machine(lock);
-  if (name == TPOPT_OWED) return give_number(static_cast<int>((*connection)->owed(lock)), optval, optlen);
+  if (name == TPOPT_OWED)
+    return give_number(static_cast<int>(std::min<std::uint64_t>((*connection)->owed(lock), INT_MAX)), optval, optlen);
   if (name == TPOPT_CONN_DATA) return give_octets(machine.connect_data(), optval, optlen);
   if (name == TPOPT_CFRM_DATA) return give_octets(machine.confirm_data(), optval, optlen);
   return report_errno(ENOPROTOOPT);

@@ -21,8 +21,12 @@ Target resolve(int number) {
       (void)socket->adopt(number);
       return socket;
     }
-    case Object::Kind::Given:
-      return std::static_pointer_cast<endpoint::GivenMove>(found.object);
+    case Object::Kind::Given: {
+      auto given = std::static_pointer_cast<endpoint::GivenMove>(found.object);
+      // Back, and not collected: an AF_ISO connection again.
+      if (given->express && given->iso && !given->stands_in(number)) return given->iso;
+      return given;
+    }
     case Object::Kind::Awaited:
       return std::static_pointer_cast<endpoint::AwaitedMove>(found.object);
   }
@@ -33,6 +37,9 @@ endpoint::Result<std::shared_ptr<endpoint::IsoSocket>> resolve_iso(int number) {
   const Target target = resolve(number);
   if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target)) return *socket;
   if (std::holds_alternative<Inherited>(target)) return fail(Fault::OtherProcess);
+  if (const auto* given = std::get_if<std::shared_ptr<endpoint::GivenMove>>(&target);
+      given != nullptr && (*given)->iso && (*given)->stands_in(number))
+    return fail(Fault::Busy);
   return fail(os::descriptor_flags(FdRef{number}) ? Fault::NotIso : Fault::BadDescriptor);
 }
 
@@ -66,6 +73,7 @@ endpoint::Result<void> await_give_back(endpoint::GivenMove& move, Use use, const
   auto lock = link.lock();
   for (;;) {
     link.pump_all(lock);
+    if (move.undone) return {};
     if (move.machine.ended()) {
       if (move.machine.state() == handoff::ListenerState::Moved) return fail(Fault::Moved);
       if (move.failure.fault == Fault::Touched || move.parked_cookie != 0) return std::unexpected{move.failure};

@@ -383,6 +383,11 @@ void Link::begin_doubt(const std::shared_ptr<GivenMove>& move) {
   statistics().in_doubt.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Link::forget_end_point(GivenMove& move) {
+  erase_alias(move.real_cookie, move);
+  if (move.iso) move.iso->end_move();
+}
+
 void Link::finish(const std::shared_ptr<GivenMove>& move) {
   if (move->called) {
     move->called = false;
@@ -391,13 +396,9 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   } else {
     move->collected = true;  // off before the call: the step that failed says so
   }
-  erase_alias(move->real_cookie, *move);
   given_.erase(move->id);
-  if (move->iso) {
-    move->iso->end_move();
-    // Back, and perhaps not collected for a while: its number is an AF_ISO one again.
-    if (move->express && move->real.valid()) insert(move->number, move->real_cookie, move->iso);
-  }
+  // One that is back is in the library's hands until the program collects it.
+  if (!move->express || !move->real.valid() || number_ < 0) forget_end_point(*move);
   // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
   if (watched_) outcome_reader_look_again();
   if (std::erase_if(inbox_,

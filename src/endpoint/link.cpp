@@ -91,6 +91,10 @@ void Link::wind_up(const Lock& lock) {
   placeholders_.clear();
   // Moves hold their link: what is over is not held by it in turn.
   finished_.clear();
+  for (const auto& move : outcomes_) {
+    forget_end_point(*move);
+    move->real.reset();
+  }
   outcomes_.clear();
   flush_outbox();
   if (in_doubt_ > 0) watch_outcomes();

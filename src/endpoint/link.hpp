@@ -229,6 +229,8 @@ class Link final : public IsoConnection {
   void let_go(const std::shared_ptr<GivenMove>& move);
   void begin_doubt(const std::shared_ptr<GivenMove>& move);
   void finish(const std::shared_ptr<GivenMove>& move);
+  /// Its socket stands for the move no more.
+  static void forget_end_point(GivenMove& move);
   void send_cancel(handoff::MoveId id);
 
   // taking.cpp

@@ -60,7 +60,10 @@ Result<std::size_t> Link::send_pieces(Lock& lock, std::span<const iovec> octets,
       continue;
     }
     if (os::number(outcome.error()) == EINTR || send_broken_) continue;
-    if (os::number(outcome.error()) != EAGAIN) return fail(outcome.error());
+    if (os::number(outcome.error()) != EAGAIN) {
+      if (sent > 0) break;  // the next call meets it again
+      return fail(outcome.error());
+    }
     if (pump(lock) == Pumped::Progress) continue;
     auto waited = pause(lock, waiting, POLLIN | POLLOUT);
     if (!waited) {

@@ -43,6 +43,8 @@ struct GivenMove final : Object {
   /// Whether `of` is a number behind which the end point cannot be reached now: the parked one, or one the library has
   /// taken over.
   [[nodiscard]] bool stands_in(int of) const;
+  /// Whether no number reaches the end point now, or the library has taken it over.
+  [[nodiscard]] bool out_of_reach() const;
   /// Nobody has read or written the end point since the data stop. Of one within the host the kernel keeps no count.
   [[nodiscard]] bool intact() const noexcept;
 
@@ -71,6 +73,7 @@ struct GivenMove final : Object {
   std::int32_t transport_reference = 0;
   Failure failure;         // why the end point came back
   bool collected = false;  // the program has been told
+  bool undone = false;     // express: never sent, the number is the program's again
 };
 
 /// An end point that comes to this process.

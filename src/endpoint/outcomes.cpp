@@ -46,11 +46,12 @@ Result<std::shared_ptr<GivenMove>> Link::outcome_move(const Lock& lock, int numb
   return only;
 }
 
-bool GivenMove::stands_in(int of) const {
+bool GivenMove::out_of_reach() const {
   const auto lock = link->lock();
-  if (express) return !machine.ended();
-  return (stopping || parked_cookie != 0) && of == number;
+  return express ? !machine.ended() && !undone : stopping || parked_cookie != 0;
 }
+
+bool GivenMove::stands_in(int of) const { return out_of_reach() && (express || of == number); }
 
 Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
   pump_all(lock);

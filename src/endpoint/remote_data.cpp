@@ -244,6 +244,7 @@ Result<std::size_t> RemoteConnection::send_all(Lock& lock, std::span<const iovec
       } else if (error == EINTR) {
         continue;
       } else if (error != EAGAIN) {
+        if (sent > 0) break;  // the next call meets it again
         return fail(outcome.error());
       }
     }
