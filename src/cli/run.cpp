@@ -13,13 +13,17 @@ namespace baton::cli {
 ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err) {
   Action action;
   try {
-    CLI::App app{"baton moves live connections between processes. This command looks at moves and processes.", "baton"};
+    CLI::App app{
+        "baton moves live connections between processes. This command looks at moves and processes, and speaks ISO "
+        "transport.",
+        "baton"};
     app.set_version_flag("--version", "baton " BATON_VERSION);
     app.require_subcommand(0, 1);  // not 1: a word that is no verb is to be named in the sentence
     app.footer(
         "baton VERB --help tells of one verb; baton(1) of all.\nExit status: 0 done, 1 not found or failed, 2 usage.");
     add_trace(app, action);
     add_status(app, action);
+    add_iso(app, action);
     // CLI11 wants them backwards.
     std::vector<std::string> backwards{words, words + std::max(count, 0)};
     std::ranges::reverse(backwards);

@@ -69,8 +69,14 @@ class Program : public ::testing::Test {
 TEST_F(Program, HelpAndVersionAreNoFailures) {
   EXPECT_EQ(run({"--version"}), 0);
   EXPECT_TRUE(out_.starts_with("baton 0."));
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"--help"}, {"trace", "--help"}, {"status", "--help"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--help"},
+                                                {"trace", "--help"},
+                                                {"status", "--help"},
+                                                {"iso", "--help"},
+                                                {"iso", "connect", "--help"},
+                                                {"iso", "listen", "--help"},
+                                                {"iso", "echo", "--help"},
+                                                {"iso", "probe", "--help"}}) {
     EXPECT_EQ(run(words), 0);
     EXPECT_NE(out_.find("Usage"), std::string::npos);
   }
@@ -87,7 +93,20 @@ TEST_F(Program, WrongWordsAreAUsageError) {
                                                 {"trace", "f", "--list", "--svg", "-"},
                                                 {"status", "0"},
                                                 {"status", "me"},
-                                                {"status", "1", "2"}}) {
+                                                {"status", "1", "2"},
+                                                {"iso"},
+                                                {"iso", "juggle"},
+                                                {"iso", "connect", "host.example:0"},
+                                                {"iso", "connect", "--called", "0x1"},
+                                                {"iso", "connect", "--tpdu-size", "1000"},
+                                                {"iso", "connect", "--hex", "--one"},
+                                                {"iso", "connect", "--wait", "-1"},
+                                                {"iso", "listen", "127.0.0.1:70000"},
+                                                {"iso", "listen", "--keep", "--once"},
+                                                {"iso", "listen", "--keep", "--one"},
+                                                {"iso", "echo", "--max-tsdu", "0"},
+                                                {"iso", "probe"},
+                                                {"iso", "probe", "."}}) {
     EXPECT_EQ(run(words), 2) << ::testing::PrintToString(words);
     EXPECT_NE(err_, "");
     EXPECT_EQ(out_, "");

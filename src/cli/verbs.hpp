@@ -27,6 +27,8 @@ using Action = std::function<ExitStatus(std::ostream& out, std::ostream& err)>;
 void add_trace(CLI::App& app, Action& action);
 /// `baton status`: status_verb.cpp.
 void add_status(CLI::App& app, Action& action);
+/// `baton iso`: iso_verbs.cpp.
+void add_iso(CLI::App& app, Action& action);
 
 /// The whole program: `words` without the program's name.
 [[nodiscard]] ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err);
