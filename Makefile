@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test bench format check-format tidy asan tsan clang install clean
+.PHONY: help deps peers demo test bench fuzz format check-format tidy asan tsan clang install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,18 +12,24 @@ help: ## list these commands
 deps: ## install the Debian packages that are missing (tools/packages.txt)
 	@tools/deps.sh
 
+peers: deps # the programs of others that the interop tests run
+	@tests/interop/install.sh
+
 demo: deps ## build and show a live connection moving between processes
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@examples/demo.sh build/release
 
-test: deps ## run every check and test (about ten minutes; stages: tools/test.sh)
+test: peers ## run every check and test (about ten minutes; stages: tools/test.sh)
 	@tools/test.sh
 
 bench: deps ## build and run the benchmarks
 	@cmake --preset release -DBATON_BENCH=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@bench/run.sh build/release
+
+fuzz: deps ## run each fuzzer for a minute (FUZZ="SECONDS NAME...": others; tools/fuzz.sh)
+	@tools/fuzz.sh $(FUZZ)
 
 format: ## lay out all C and C++ files as .clang-format says
 	@tools/sources.sh | xargs -0 -r clang-format-19 -i
@@ -35,7 +41,7 @@ tidy: deps ## clang-tidy over src/ (.clang-tidy)
 	@cmake --preset dev >/dev/null
 	@run-clang-tidy-19 -quiet -p build/dev -j $(JOBS) '$(CURDIR)/src/.*(?<!_test)\.cpp$$'
 
-asan: deps ## all tests under AddressSanitizer, LeakSanitizer and UBSan
+asan: peers ## all tests under AddressSanitizer, LeakSanitizer and UBSan
 	@tools/test.sh asan-build asan
 
 tsan: deps ## the tests in which threads meet, under ThreadSanitizer
