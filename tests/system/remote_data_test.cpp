@@ -136,6 +136,71 @@ TEST_F(RemoteData, PeekingAndCountingTakeNothing) {
   EXPECT_EQ(read_in(*listener_, connection.number).text(), "ef");
 }
 
+TEST_F(RemoteData, PeekingTakesNoEndOfATsdu) {
+  const Connection connection = opened();
+  write_all(connection.client.get(), data_packet("abc", false));
+  EXPECT_EQ(read_in(*listener_, connection.number).text(), "abc");
+  write_all(connection.client.get(), data_packet("", true));
+  for (const int flags : {int{MSG_PEEK}, int{MSG_PEEK}, 0}) {
+    const Read end = read_in(*listener_, connection.number, 10, flags);
+    EXPECT_EQ(end.size, 0);
+    EXPECT_EQ(end.flags, MSG_EOR);
+  }
+  expect_talks(*listener_, connection.number, connection);
+}
+
+TEST_F(RemoteData, BadBuffersOfTheCallerEndNothing) {
+  const Connection connection = opened();
+  write_all(connection.client.get(), data_packet(std::string(2000, 'x')));
+  const auto nowhere =
+      listener_->call([number = connection.number] { return soc_recv(number, reinterpret_cast<void*>(8), 100, 0); });
+  EXPECT_EQ(nowhere.error, EFAULT);
+  const auto many = listener_->call([number = connection.number] {
+    static char octets[1024];
+    std::vector<iovec> parts;
+    for (char& each : octets) parts.push_back({&each, 1});
+    return soc_readv(number, parts.data(), static_cast<int>(parts.size()));
+  });
+  EXPECT_EQ(many.value, 1024) << std::strerror(many.error);
+  EXPECT_EQ(read_in(*listener_, connection.number).text(), std::string(976, 'x'));
+  expect_talks(*listener_, connection.number, connection);
+}
+
+// Many programs move a descriptor out of the way like this.
+TEST_F(RemoteData, ADuplicateGoesOnWhenTheFirstNumberIsUsedAgain) {
+  const Connection connection = opened();
+  const int twin = listener_
+                       ->call([number = connection.number] {
+                         const int high = ::fcntl(number, F_DUPFD_CLOEXEC, 200);
+                         ::close(number);
+                         // Takes the number that has become free.
+                         return soc_socket(AF_ISO, SOCK_STREAM, 0) == number ? high : -1;
+                       })
+                       .value;
+  ASSERT_GE(twin, 200);
+  expect_talks(*listener_, twin, connection);
+}
+
+TEST_F(RemoteData, PollSaysNothingOfAPartOfAHead) {
+  const Connection connection = opened();
+  const std::string packet = data_packet("x");
+  write_all(connection.client.get(), packet.substr(0, 5));
+  const auto ready = listener_->call([number = connection.number] {
+    pollfd entry{number, POLLIN, 0};
+    return soc_poll_ms(&entry, 1, 50);
+  });
+  EXPECT_EQ(ready.value, 0);
+  write_all(connection.client.get(), packet.substr(5));
+  EXPECT_EQ(listener_
+                ->call([number = connection.number] {
+                  pollfd entry{number, POLLIN, 0};
+                  return soc_poll_ms(&entry, 1, 20'000);
+                })
+                .value,
+            1);
+  EXPECT_EQ(read_in(*listener_, connection.number).text(), "x");
+}
+
 TEST_F(RemoteData, ADebtIsPaidByTheNextWrite) {
   constexpr std::size_t size_of_tsdu = 6'000'000;
   const Connection connection = opened(connection_request("APP", "CLIENT", 0x10));
@@ -311,6 +376,24 @@ TEST_F(RemoteConnect, TriesTheAddressesOfAHostInTurn) {
   EXPECT_GE(connecting.get().value, 0);
 }
 
+TEST_F(RemoteConnect, LeavesASilentAddressForTheNext) {
+  server_->call([port = iso_port_] {
+    unsigned short silent = 0;
+    listen_tcp(AF_INET, &silent);  // accepts TCP, and nothing more
+    return soc_set_host("LISTENER",
+                        ("127.0.0.1:" + std::to_string(silent) + " 127.0.0.1:" + std::to_string(port)).c_str());
+  });
+  auto connecting = server_->start([] {
+    const int number = named_iso();
+    const int timeout = 400;
+    soc_setsockopt(number, SOL_TRANSPORT, TPOPT_CONNECT_TIMEOUT, &timeout, sizeof timeout);
+    const sockaddr_iso address = iso_address("APP", "LISTENER");
+    return soc_connect(number, &address, sizeof address);
+  });
+  EXPECT_GE(accept_confirmed(), 0);
+  EXPECT_EQ(connecting.get().value, 0);
+}
+
 TEST_F(RemoteConnect, WithoutWaitingPollTellsWhenToGoOn) {
   auto connecting = server_->start([] {
     const int number = named_iso(SOCK_NONBLOCK);
@@ -325,8 +408,9 @@ TEST_F(RemoteConnect, WithoutWaitingPollTellsWhenToGoOn) {
     return calls;
   });
   EXPECT_GE(accept_confirmed(), 0);
-  // Once under way, and told of the end: no more.
-  EXPECT_EQ(connecting.get().value, 1);
+  // Where it is not done at once: told once, of the end.
+  const int calls = connecting.get().value;
+  EXPECT_TRUE(calls == 0 || calls == 1) << calls;
 }
 
 TEST_F(RemoteConnect, WithPlainEpollTheCallsDriveIt) {

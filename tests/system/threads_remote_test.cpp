@@ -131,6 +131,22 @@ TEST_F(RemoteThreads, AReaderIsWokenByTheClose) {
   EXPECT_EQ(told.value.error, EBADF);
 }
 
+TEST_F(RemoteThreads, WhoAcceptsIsWokenByTheClose) {
+  const auto told = listener_->call([at = iso_listening_] {
+    std::atomic<int> thread{0};
+    int error = 0;
+    std::thread accepting{[&] {
+      thread.store(::gettid());
+      error = soc_accept(at, nullptr, nullptr) < 0 ? errno : 0;
+    }};
+    await_other_thread_in_kernel(thread);
+    soc_close(at);
+    accepting.join();
+    return error;
+  });
+  EXPECT_EQ(told.value, EBADF);
+}
+
 TEST_F(RemoteThreads, AReaderInsideRefusesTheMove) {
   const Connection connection = opened();
   struct Told {
