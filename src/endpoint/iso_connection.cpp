@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "endpoint/gathered.hpp"
 #include "endpoint/statistics.hpp"
 #include "os/wait.hpp"
 
@@ -46,6 +47,18 @@ void IsoConnection::adopt(int number) {
 
 Failure IsoConnection::end_failure() const noexcept {
   return Failure{broken_ ? Fault::Protocol : Fault::LinkEnded, {}};
+}
+
+Result<std::size_t> IsoConnection::send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) {
+  if (machine_.state() == transport::State::Indicated)
+    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
+  const std::size_t length = total(octets);
+  // An empty TSDU makes real peers close.
+  if (length == 0) return fail(Fault::Argument);
+  if (auto begun = begin_writing(lock, waiting); !begun) return std::unexpected{begun.error()};
+  const auto sent = send_alone(lock, octets, length, waiting);
+  end_writing();
+  return sent;
 }
 
 Result<void> IsoConnection::begin_writing(Lock& lock, const Waiting& waiting) {

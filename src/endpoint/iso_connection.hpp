@@ -85,7 +85,7 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
     bool end_of_tsdu = false;  ///< with size 0: only the end of a TSDU whose octets have been read already
   };
   /// One TSDU, or what an earlier short write left owed of one and then the next. How many octets are accepted.
-  virtual Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) = 0;
+  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting);
   /// Some octets of one TSDU.
   virtual Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                              const Waiting& waiting) = 0;
@@ -121,6 +121,9 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
  protected:
   [[nodiscard]] Failure end_failure() const noexcept;
   void count_out() noexcept;
+  /// `octets`, `length` in all and not none, on an open connection while nobody else writes.
+  virtual Result<std::size_t> send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                         const Waiting& waiting) = 0;
   /// Waits until no other call is in the middle of a TSDU (RFC 905 6.3.3), and takes its place.
   Result<void> begin_writing(Lock& lock, const Waiting& waiting);
   void end_writing() noexcept;

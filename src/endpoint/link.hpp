@@ -64,7 +64,6 @@ class Link final : public IsoConnection {
   [[nodiscard]] handoff::Carrier carrier() const noexcept override { return handoff::Carrier::Local; }
 
   // --- User data (link_data.cpp) ----------------------------------------------------------------------------------
-  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) override;
   Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                      const Waiting& waiting) override;
   /// Octets of user data read ahead of the program, up to the first frame.
@@ -188,8 +187,8 @@ class Link final : public IsoConnection {
 
   // link_data.cpp
   Result<UserData> receive_unit(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
-  Result<std::size_t> send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
-                                  const Waiting& waiting);
+  Result<std::size_t> send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                 const Waiting& waiting) override;
 
   // link_waiting.cpp
   [[nodiscard]] bool inbox_full() const noexcept;

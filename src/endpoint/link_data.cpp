@@ -9,20 +9,8 @@
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
-Result<std::size_t> Link::send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) {
-  if (machine_.state() == transport::State::Indicated)
-    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
-  const std::size_t length = total(octets);
-  // An empty TSDU makes real peers close: refused (iso-transport.md 1.6).
-  if (length == 0) return fail(Fault::Argument);
-  if (auto begun = begin_writing(lock, waiting); !begun) return std::unexpected{begun.error()};
-  const auto sent = send_pieces(lock, octets, length, waiting);
-  end_writing();
-  return sent;
-}
-
-Result<std::size_t> Link::send_pieces(Lock& lock, std::span<const iovec> octets, std::size_t length,
-                                      const Waiting& waiting) {
+Result<std::size_t> Link::send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                     const Waiting& waiting) {
   std::size_t sent = 0;
   while (sent < length) {
     if (machine_.state() != transport::State::Open || ended_ || broken_ || send_broken_) {

@@ -37,7 +37,6 @@ class RemoteConnection final : public IsoConnection {
   void close(Bytes disconnect_data) override;
   void number_lost() override;
 
-  Result<std::size_t> send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) override;
   Result<UserData> receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                      const Waiting& waiting) override;
   [[nodiscard]] std::size_t readable_octets(const Lock& lock) override;
@@ -77,7 +76,8 @@ class RemoteConnection final : public IsoConnection {
   [[nodiscard]] Failure refusal() const noexcept;
   /// In the middle of a packet nothing else can be sent.
   [[nodiscard]] bool within_packet() const noexcept { return writer_.image().tpdu_left > 0; }
-  Result<std::size_t> send_all(Lock& lock, std::span<const iovec> octets, std::size_t length, const Waiting& waiting);
+  Result<std::size_t> send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                 const Waiting& waiting) override;
 
   std::optional<os::Address> connecting_to_;  // until TCP is up
   std::optional<Failure> connect_failure_;    // why it will not be: the kernel tells only once

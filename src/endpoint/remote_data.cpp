@@ -205,21 +205,8 @@ std::size_t RemoteConnection::readable_octets(const Lock& lock) {
   return std::min(os::unread_octets(descriptor()), reader_.payload_left());
 }
 
-Result<std::size_t> RemoteConnection::send_user_data(Lock& lock, std::span<const iovec> octets,
-                                                     const Waiting& waiting) {
-  if (machine_.state() == transport::State::Indicated)
-    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
-  const std::size_t length = total(octets);
-  // An empty TSDU makes real peers close.
-  if (length == 0) return fail(Fault::Argument);
-  if (auto begun = begin_writing(lock, waiting); !begun) return std::unexpected{begun.error()};
-  const auto sent = send_all(lock, octets, length, waiting);
-  end_writing();
-  return sent;
-}
-
-Result<std::size_t> RemoteConnection::send_all(Lock& lock, std::span<const iovec> octets, std::size_t length,
-                                               const Waiting& waiting) {
+Result<std::size_t> RemoteConnection::send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
+                                                 const Waiting& waiting) {
   thread_local std::array<iovec, most_parts> parts;
   std::size_t sent = 0;
   while (sent < length) {
