@@ -135,6 +135,12 @@ class CheckLayers(unittest.TestCase):
                     self.assert_found(f"src/{room}/a.cpp:2", f"<{header}>")
                     (self.root / f"src/{room}/a.cpp").unlink()
 
+    def test_a_type_for_gathered_octets_passes_and_its_calls_are_found(self):
+        self.source("transport/a.cpp", "#include <sys/uio.h>\niovec part{};\n")
+        self.assert_clean()
+        self.source("transport/a.cpp", "#include <sys/uio.h>\nlong got = ::readv(3, parts, 1);\n")
+        self.assert_found("src/transport/a.cpp:3", "readv")
+
     def test_system_headers_elsewhere_pass(self):
         self.source("base/unique_fd.cpp", "#include <unistd.h>\n")
         self.source("os/a.cpp", "#include <sys/socket.h>\n")

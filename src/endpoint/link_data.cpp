@@ -9,6 +9,7 @@
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
+
 Result<std::size_t> Link::send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
                                      const Waiting& waiting) {
   std::size_t sent = 0;
