@@ -82,9 +82,9 @@ endpoint::Result<os::StreamPosition> position_of(FdRef end_point) {
 
 /// An express move: from here on the number is in the library's hands, and who looks it up finds the move. A call that
 /// was inside before is counted in uses(): to be looked at afterwards.
-void take_over(std::uint64_t cookie, const std::shared_ptr<endpoint::GivenMove>& move) {
+void take_over(const std::shared_ptr<endpoint::GivenMove>& move) {
   move->real = endpoint::HiddenFd{UniqueFd{adopt, move->number}};
-  endpoint::insert_alias(cookie, move);
+  endpoint::insert_alias(move->real_cookie, move);
 }
 
 /// An AF_ISO connection: what its numbers say, and how far its stream is where TCP carries it.
@@ -110,6 +110,23 @@ endpoint::Result<void> describe_iso(FdRef end_point, endpoint::IsoSocket& socket
   return {};
 }
 
+/// What every end point is asked before it moves; the move, which nobody knows of yet.
+endpoint::Result<std::shared_ptr<endpoint::GivenMove>> prepare_move(const std::shared_ptr<endpoint::Link>& link,
+                                                                    int number, ListenerMachine::Manner manner,
+                                                                    handoff::Family family) {
+  const FdRef end_point{number};
+  if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
+  if (endpoint::uses(number) > 0) return fail(Fault::Busy);
+  const auto cookie = os::cookie(end_point);
+  if (!cookie) return fail(cookie.error());
+  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
+  move->real_cookie = *cookie;
+  move->description.family = family;
+  move->item.family = family;
+  move->item.descriptor = number;
+  return move;
+}
+
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
     const std::shared_ptr<endpoint::Link>& link, int number, ListenerMachine::Manner manner,
     const std::shared_ptr<endpoint::IsoSocket>& socket) {
@@ -117,23 +134,17 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
   const auto connection = socket->connection_if_any();
   if (!connection) return fail(socket->ready_to_accept() ? Fault::Listening : Fault::NotConnected);
   if (connection == link) return fail(Fault::Argument);  // over itself
-  if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
-  if (endpoint::uses(number) > 0) return fail(Fault::Busy);
-  const auto cookie = os::cookie(end_point);
-  if (!cookie) return fail(cookie.error());
-  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
-  move->real_cookie = *cookie;
-  move->description.family = handoff::Family::Iso;
-  move->item.family = handoff::Family::Iso;
-  move->item.descriptor = number;
+  auto prepared = prepare_move(link, number, manner, handoff::Family::Iso);
+  if (!prepared) return prepared;
+  const auto move = *prepared;
   move->iso = socket;
   if (auto begun = socket->begin_move(move); !begun) return std::unexpected{begun.error()};
   auto described = describe_iso(end_point, *socket, *move);
   if (described && manner == ListenerMachine::Manner::Express) {
-    move->item.image.cookie = *cookie;
+    move->item.image.cookie = move->real_cookie;
     move->item.image.nonblocking = move->description.nonblocking;
     move->item.image.stopped_at = os::monotonic_now();
-    take_over(*cookie, move);
+    take_over(move);
     described = endpoint::uses(number) > 0 ? fail(Fault::Busy) : endpoint::Link::take_image(*move);
   }
   if (described) return move;
@@ -154,20 +165,14 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   const auto family = movable_family(end_point);
   if (!family) return std::unexpected{family.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
-  if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
-  if (endpoint::uses(number) > 0) return fail(Fault::Busy);
-  const auto cookie = os::cookie(end_point);
-  if (!cookie) return fail(cookie.error());
-  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
-  move->real_cookie = *cookie;
-  move->description.family = *family;
-  move->item.family = *family;
-  move->item.descriptor = number;
+  auto prepared = prepare_move(link, number, manner, *family);
+  if (!prepared) return prepared;
+  const auto move = *prepared;
   if (manner == ListenerMachine::Manner::Seed) {
     if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
     return move;
   }
-  take_over(*cookie, move);
+  take_over(move);
   endpoint::Result<os::StreamPosition> position = fail(Fault::Busy);
   if (endpoint::uses(number) == 0) position = position_of(end_point);
   if (position && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
@@ -177,7 +182,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   }
   move->position = *position;
   move->item.image = {.position = endpoint::to_image(*position),
-                      .cookie = *cookie,
+                      .cookie = move->real_cookie,
                       .nonblocking = os::is_nonblocking(end_point),
                       .stopped_at = os::monotonic_now()};
   return move;

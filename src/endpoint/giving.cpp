@@ -399,8 +399,6 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   given_.erase(move->id);
   // One that is back is in the library's hands until the program collects it.
   if (!move->express || !move->real.valid() || number_ < 0) forget_end_point(*move);
-  // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
-  if (watched_) outcome_reader_look_again();
   if (std::erase_if(inbox_,
                     [&](const Unit& unit) { return unit.kind == Unit::Kind::Answer && unit.move == move->id; }) > 0)
     fetched();
@@ -413,8 +411,8 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
   } else if (move->express) {
     move->real.reset();
   }
-  // The program has read what the outcome reader waits for: its duplicate of the link is to be closed now.
-  if (watched_ && in_doubt_ == 0) outcome_reader_look_again();
+  // Read by the program: the reader, which may wait for nothing else on this link, has to let go of it.
+  if (watched_) outcome_reader_look_again();
   gate_.open();
 }
 

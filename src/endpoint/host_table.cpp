@@ -15,8 +15,15 @@ namespace {
 
 constexpr std::size_t largest_file = std::size_t{1} << 20U;
 
+/// An address that stands in a table as one, and not as a name.
+struct Known {
+  os::Address address;
+  tsap::Nsel name;
+};
+
 struct Tables {
   std::mutex mutex;
+  std::vector<Known> known;  // of both tables, in the order in which they count
   tsap::Hosts said;
   tsap::Hosts file;
   std::string path;
@@ -33,6 +40,16 @@ std::string hosts_path() {
   return named != nullptr ? named : "/etc/baton/hosts";
 }
 
+/// Under the lock, after a change: an accept asks for a name, so what can be worked out before is.
+void list_known(Tables& all) {
+  all.known.clear();
+  for (const tsap::Hosts* hosts : {&all.said, &all.file})
+    for (const tsap::Hosts::Entry& entry : hosts->entries)
+      for (const tsap::HostAddress& listed : entry.addresses)
+        if (const auto found = os::resolve_host(listed.host, listed.port, os::Lookup::AddressesOnly))
+          for (const os::Address& address : *found) all.known.push_back({address, entry.name});
+}
+
 /// Under the lock.
 void refresh(Tables& all) {
   std::string path = hosts_path();
@@ -42,6 +59,7 @@ void refresh(Tables& all) {
   all.file = text ? tsap::parse_hosts(*text) : tsap::Hosts{};
   all.path = std::move(path);
   all.stamp = stamp;
+  list_known(all);
 }
 
 std::string lower_case(std::string_view text) {
@@ -62,13 +80,6 @@ Bytes host_part(const os::Address& address) {
     default:
       return {};
   }
-}
-
-bool stands_for(const tsap::HostAddress& listed, const os::Address& address) {
-  const auto known = os::resolve_host(listed.host, listed.port, os::Lookup::AddressesOnly);
-  return known && std::ranges::any_of(*known, [&](const os::Address& each) {
-           return each.family() == address.family() && std::ranges::equal(host_part(each), host_part(address));
-         });
 }
 
 tsap::Nsel invented_name(const os::Address& address) {
@@ -112,11 +123,10 @@ tsap::Nsel name_of(const os::Address& address) {
   Tables& all = tables();
   const std::lock_guard lock{all.mutex};
   refresh(all);
-  for (const tsap::Hosts* hosts : {&all.said, &all.file})
-    for (const tsap::Hosts::Entry& entry : hosts->entries)
-      if (std::ranges::any_of(entry.addresses, [&](const auto& each) { return stands_for(each, address); }))
-        return entry.name;
-  return invented_name(address);
+  const auto entry = std::ranges::find_if(all.known, [&](const Known& each) {
+    return each.address.family() == address.family() && std::ranges::equal(host_part(each.address), host_part(address));
+  });
+  return entry == all.known.end() ? invented_name(address) : entry->name;
 }
 
 Result<void> set_host(const std::string& name, const std::optional<std::string>& addresses) {
@@ -127,6 +137,7 @@ Result<void> set_host(const std::string& name, const std::optional<std::string>&
   const std::lock_guard lock{all.mutex};
   std::erase_if(all.said.entries, [&](const tsap::Hosts::Entry& entry) { return entry.name == *nsel; });
   if (addresses) all.said.entries.push_back({*nsel, std::move(*parsed)});
+  list_known(all);
   return {};
 }
 

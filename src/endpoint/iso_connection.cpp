@@ -49,6 +49,20 @@ Failure IsoConnection::end_failure() const noexcept {
   return Failure{broken_ ? Fault::Protocol : Fault::LinkEnded, {}};
 }
 
+bool IsoConnection::not_yet_open() const noexcept {
+  switch (machine_.state()) {
+    case transport::State::Idle:
+    case transport::State::Indicated:
+    case transport::State::AwaitingConfirm:
+      return true;
+    case transport::State::Open:
+    case transport::State::Closing:
+    case transport::State::Closed:
+      return false;
+  }
+  return false;
+}
+
 Result<std::size_t> IsoConnection::send_user_data(Lock& lock, std::span<const iovec> octets, const Waiting& waiting) {
   if (machine_.state() == transport::State::Indicated)
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
@@ -71,19 +85,6 @@ Result<void> IsoConnection::begin_writing(Lock& lock, const Waiting& waiting) {
 
 void IsoConnection::end_writing() noexcept {
   writing_ = false;
-  gate_.open();
-}
-
-Result<void> IsoConnection::begin_reading(Lock& lock, const Waiting& waiting) {
-  while (reading_) {
-    if (auto waited = pause(lock, waiting, 0); !waited) return waited;
-  }
-  reading_ = true;
-  return {};
-}
-
-void IsoConnection::end_reading() noexcept {
-  reading_ = false;
   gate_.open();
 }
 

@@ -120,6 +120,8 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
 
  protected:
   [[nodiscard]] Failure end_failure() const noexcept;
+  /// No answer to the connection request yet, from here or from there.
+  [[nodiscard]] bool not_yet_open() const noexcept;
   void count_out() noexcept;
   /// `octets`, `length` in all and not none, on an open connection while nobody else writes.
   virtual Result<std::size_t> send_alone(Lock& lock, std::span<const iovec> octets, std::size_t length,
@@ -127,9 +129,6 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   /// Waits until no other call is in the middle of a TSDU (RFC 905 6.3.3), and takes its place.
   Result<void> begin_writing(Lock& lock, const Waiting& waiting);
   void end_writing() noexcept;
-  /// The same for who reads.
-  Result<void> begin_reading(Lock& lock, const Waiting& waiting);
-  void end_reading() noexcept;
 
   mutable std::mutex mutex_;
   const std::uint64_t cookie_;
@@ -140,7 +139,6 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   bool ended_ = false;    // read to its end
   bool broken_ = false;   // the peer broke the protocol: nothing is read any more
   bool writing_ = false;  // a call is in the middle of a TSDU
-  bool reading_ = false;  // a call is reading, and may have let go of the lock
 
  private:
   bool counted_ = true;  // in statistics().links

@@ -4,28 +4,12 @@
 #include <algorithm>
 #include <array>
 
-#include "cotp/tpkt.hpp"
 #include "link/admission.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 
 namespace baton::endpoint {
-namespace {
-
-void send_output(FdRef descriptor, transport::Connection& machine, bool remote) {
-  while (!machine.output().empty()) {
-    std::array<std::byte, cotp::tpkt_header_octets + cotp::max_error_octets> packet;
-    const std::size_t size = cotp::encode_packet(machine.output(), packet);
-    const std::size_t skipped = remote ? 0 : cotp::tpkt_header_octets;
-    const iovec octets{packet.data() + skipped, size - skipped};
-    (void)os::send_message(descriptor, {&octets, 1}, {}, {.dont_wait = true});
-    machine.consume_output();
-  }
-}
-
-}  // namespace
-
 IsoListener::IsoListener(UniqueFd listening, const tsap::Selector& selector, std::shared_ptr<RequestQueue> queue,
                          std::shared_ptr<IsoPort> port)
     : listening_{std::move(listening)}, selector_{selector}, queue_{std::move(queue)}, port_{std::move(port)} {
@@ -88,7 +72,7 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
   const auto event = machine->receive(Bytes{buffer}.first(received.size), received.size, os::monotonic_now());
   if (!event || !std::holds_alternative<transport::Indication>(*event)) {
-    send_output(half.descriptor.ref(), *machine, false);
+    send_refusal(half.descriptor.ref(), *machine, false);
     return Verdict::Gone;
   }
   queue_->push({HiddenFd{half.descriptor.release()}, std::move(*machine), false, os::monotonic_now() + request_time});
@@ -113,7 +97,7 @@ os::Result<void> IsoListener::progress(FdRef set) {
   // Whom nobody accepted in time is turned away; its connect sees the end.
   while (auto late = queue_->pop_expired(now)) {
     if (late->machine.refuse(cotp::DisconnectReason::CongestionAtTsap, {}, now))
-      send_output(late->descriptor.ref(), late->machine, late->remote);
+      send_refusal(late->descriptor.ref(), late->machine, late->remote);
   }
   return taken;
 }

@@ -62,7 +62,7 @@ Result<std::vector<std::byte>> Link::image(const Lock&) const {
   if (broken_ || ended_) return fail(Fault::NotConnected);
   if (!given_.empty() || !awaited_.empty() || !arrived_.empty() || !placeholders_.empty() || !outcomes_.empty())
     return fail(Fault::AlreadyMoving);
-  auto image = begin_image(machine_, hosts_, writing_ || reading_ || !outbox_.empty());
+  auto image = begin_image(machine_, hosts_, writing_ || readers_ > 0 || !outbox_.empty());
   if (!image) return std::unexpected{image.error()};
   if (inbox_.size() > 1) return fail(Fault::ReadFirst);
   image->carrier = handoff::Carrier::Local;

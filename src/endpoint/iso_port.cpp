@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "cotp/tpkt.hpp"
 #include "os/descriptors.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
@@ -185,12 +184,7 @@ IsoPort::Verdict IsoPort::route(HalfOpen& peer) {
 /// Sends the DR or ER and lets the peer close first: a close with its octets unread would take the answer back.
 IsoPort::Verdict IsoPort::turn_away(HalfOpen& peer) {
   if (peer.machine.state() != transport::State::Closing) return Verdict::Gone;
-  while (!peer.machine.output().empty()) {
-    std::array<std::byte, cotp::tpkt_header_octets + cotp::max_error_octets> packet;
-    const iovec part{packet.data(), cotp::encode_packet(peer.machine.output(), packet)};
-    (void)os::send_stream(peer.descriptor.ref(), {&part, 1});
-    peer.machine.consume_output();
-  }
+  send_refusal(peer.descriptor.ref(), peer.machine, true);
   os::end_output(peer.descriptor.ref());
   peer.until = peer.machine.deadline().value_or(Instant{});
   const auto place = by_number_.find(peer.descriptor.ref().get())->second;

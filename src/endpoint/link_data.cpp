@@ -65,10 +65,10 @@ Result<std::size_t> Link::send_alone(Lock& lock, std::span<const iovec> octets, 
 
 Result<Link::UserData> Link::receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                                const Waiting& waiting) {
-  // Who waits for data on a connection keeps it from moving; who looks does not keep others from waiting.
-  if (readers_++ == 0) reading_ = true;
+  // Who waits for data on a connection keeps it from moving.
+  ++readers_;
   const auto data = receive_unit(lock, room, peek, waiting);
-  if (--readers_ == 0) reading_ = false;
+  --readers_;
   return data;
 }
 
@@ -94,16 +94,7 @@ Result<Link::UserData> Link::receive_unit(Lock& lock, std::span<const iovec> roo
       }
       return data;
     }
-    switch (machine_.state()) {
-      case transport::State::Idle:
-      case transport::State::Indicated:
-      case transport::State::AwaitingConfirm:
-        return fail(Fault::NotConfirmed);
-      case transport::State::Open:
-      case transport::State::Closing:
-      case transport::State::Closed:
-        break;
-    }
+    if (not_yet_open()) return fail(Fault::NotConfirmed);
     if (pump(lock) == Pumped::Progress) continue;
     if (ended_ || broken_ || machine_.state() != transport::State::Open) return std::unexpected{end_failure()};
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};

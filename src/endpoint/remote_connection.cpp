@@ -92,7 +92,11 @@ Result<void> RemoteConnection::await_confirmation(Lock& lock, const Waiting& wai
     short events = POLLOUT;
     if (*up) {
       events = flush() ? POLLIN : POLLIN | POLLOUT;
-      if (read_head() != Step::Nothing) continue;
+      if (has_head()) {
+        (void)act_on_head();
+        continue;
+      }
+      if (fetch_head()) continue;
     }
     const Instant deadline = std::min(waiting.deadline, machine_.deadline().value_or(never));
     if (os::monotonic_now() >= deadline) return fail(Fault::TimedOut);
@@ -150,25 +154,6 @@ void RemoteConnection::look(const Lock&) {
     (void)flush();
   }
   if (machine_.state() != transport::State::Indicated) read_ahead();
-}
-
-void RemoteConnection::read_ahead() {
-  while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Closed &&
-         reader_.payload_left() == 0) {
-    if (at_empty_end()) return;
-    if (has_head()) {
-      (void)act_on_heads();
-      continue;
-    }
-    const MutableBytes room = reader_.head_room();
-    const iovec part{room.data(), room.size()};
-    const auto got = os::receive_stream(descriptor(), {&part, 1});
-    if (!got && (os::number(got.error()) == EAGAIN || os::number(got.error()) == EINTR)) return;
-    if (got && *got > 0)
-      reader_.took_head(*got);
-    else
-      carrier_ended();
-  }
 }
 
 bool RemoteConnection::readable() {

@@ -53,10 +53,12 @@ class RemoteConnection final : public IsoConnection {
   Result<bool> advance_connect();
   /// Sends what the machine has to say; false: some of it waits for room.
   bool flush();
-  enum class Step { Nothing, Progress, EndOfTsdu };
-  /// Reads what is there of the next head, and acts on it where it is whole.
-  Step read_head();
-  /// A head is complete, or broken: act_on_heads() has something to do.
+  /// Reads what is there of the next head, or the end; false: nothing is.
+  bool fetch_head();
+  /// Acts on the head that is complete, or on what makes it none. True: it only ends the TSDU that has been read.
+  bool act_on_head();
+  bool handle(const transport::PacketReader::Packet& packet);
+  /// A head is complete, or broken: act_on_head() has something to do.
   [[nodiscard]] bool has_head() const noexcept;
   [[nodiscard]] bool at_empty_end() const noexcept;
   /// Reads heads ahead of the program, up to payload or the end of a TSDU that it has to be told of.
@@ -68,8 +70,6 @@ class RemoteConnection final : public IsoConnection {
   Result<UserData> receive_alone(Lock& lock, std::span<const iovec> room, bool peek, const Waiting& waiting);
   os::Result<void> receive_payload(Lock& lock, std::span<const iovec> room, UserData& data, bool peek, bool waits,
                                    bool& more);
-  Step act_on_heads();
-  Step handle(const transport::PacketReader::Packet& packet);
   void carrier_ended();
   void stop_reading();
   [[nodiscard]] bool open() const noexcept { return machine_.state() == transport::State::Open && !broken_; }
@@ -84,6 +84,7 @@ class RemoteConnection final : public IsoConnection {
   transport::PacketReader reader_;
   transport::PacketWriter writer_;
   std::size_t output_sent_ = 0;  // octets of the packet of machine_.output() that are out
+  bool reading_ = false;         // a call is reading, perhaps without the lock: the reader is its alone
   bool send_broken_ = false;     // nobody reads any more; there may still be something to read
 };
 

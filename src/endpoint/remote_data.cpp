@@ -34,17 +34,26 @@ bool is_callers(os::Errno error) noexcept {
 
 }  // namespace
 
-RemoteConnection::Step RemoteConnection::read_head() {
+bool RemoteConnection::fetch_head() {
   const MutableBytes room = reader_.head_room();
   const iovec part{room.data(), room.size()};
   const auto got = os::receive_stream(descriptor(), {&part, 1});
-  if (!got && would_wait(got.error())) return Step::Nothing;
-  if (!got || *got == 0) {
+  if (!got && would_wait(got.error())) return false;
+  if (got && *got > 0)
+    reader_.took_head(*got);
+  else
     carrier_ended();
-    return Step::Progress;
+  return true;
+}
+
+void RemoteConnection::read_ahead() {
+  while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Closed &&
+         reader_.payload_left() == 0 && !at_empty_end()) {
+    if (has_head())
+      (void)act_on_head();
+    else if (!fetch_head())
+      return;
   }
-  reader_.took_head(*got);
-  return has_head() ? act_on_heads() : Step::Progress;
 }
 
 bool RemoteConnection::has_head() const noexcept {
@@ -61,33 +70,31 @@ bool RemoteConnection::at_empty_end() const noexcept {
   return data != nullptr && data->end_of_tsdu;
 }
 
-RemoteConnection::Step RemoteConnection::act_on_heads() {
+bool RemoteConnection::act_on_head() {
   const auto packet = reader_.next();
-  if (!packet) {
-    broken_ = true;
-    (void)machine_.carrier_ended();
-    stop_reading();
-    return Step::Progress;
-  }
-  return *packet ? handle(**packet) : Step::Progress;
+  if (packet) return *packet && handle(**packet);
+  broken_ = true;
+  (void)machine_.carrier_ended();
+  stop_reading();
+  return false;
 }
 
-RemoteConnection::Step RemoteConnection::handle(const transport::PacketReader::Packet& packet) {
+bool RemoteConnection::handle(const transport::PacketReader::Packet& packet) {
   const auto event = machine_.receive(packet.head, packet.tpdu_length, os::monotonic_now());
   if (const auto* data = event ? std::get_if<transport::DataArrived>(&*event) : nullptr) {
     const bool continues = !reader_.ends_tsdu();
     reader_.begin_data(data->payload_length, data->end_of_tsdu);
     // An empty DT only ends a TSDU (RFC 905 6.3.3); an empty TSDU says nothing that a read could give.
-    return data->payload_length == 0 && continues ? Step::EndOfTsdu : Step::Progress;
+    return data->payload_length == 0 && continues;
   }
   reader_.skip();
   (void)flush();
   gate_.open();
-  if (machine_.state() == transport::State::Open) return Step::Progress;  // a CC
+  if (machine_.state() == transport::State::Open) return false;  // a CC
   broken_ = !event || std::holds_alternative<transport::ProtocolError>(*event) ||
             std::holds_alternative<transport::ErrorReported>(*event);
   stop_reading();
-  return Step::Progress;
+  return false;
 }
 
 os::Result<std::size_t> RemoteConnection::receive(Lock& lock, std::span<const iovec> room, bool peek, bool waits) {
@@ -133,15 +140,19 @@ os::Result<void> RemoteConnection::receive_payload(Lock& lock, std::span<const i
   reader_.took_head(*got - taken);
   if (reader_.payload_left() > 0) return {};
   data.end_of_tsdu = reader_.ends_tsdu();
-  if (has_head() && act_on_heads() == Step::EndOfTsdu) data.end_of_tsdu = true;
+  if (has_head() && act_on_head()) data.end_of_tsdu = true;
   return {};
 }
 
 Result<IsoConnection::UserData> RemoteConnection::receive_user_data(Lock& lock, std::span<const iovec> room, bool peek,
                                                                     const Waiting& waiting) {
-  if (auto begun = begin_reading(lock, waiting); !begun) return std::unexpected{begun.error()};
+  while (reading_) {
+    if (auto waited = pause(lock, waiting, 0); !waited) return std::unexpected{waited.error()};
+  }
+  reading_ = true;
   const auto data = receive_alone(lock, room, peek, waiting);
-  end_reading();
+  reading_ = false;
+  gate_.open();
   return data;
 }
 
@@ -153,22 +164,13 @@ Result<IsoConnection::UserData> RemoteConnection::receive_alone(Lock& lock, std:
   UserData data;
   for (;;) {
     if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
-    switch (machine_.state()) {
-      case transport::State::Idle:
-      case transport::State::Indicated:
-      case transport::State::AwaitingConfirm:
-        return fail(Fault::NotConfirmed);
-      case transport::State::Open:
-      case transport::State::Closing:
-      case transport::State::Closed:
-        break;
-    }
+    if (not_yet_open()) return fail(Fault::NotConfirmed);
     if (!open()) return data.size > 0 ? Result<UserData>{data} : std::unexpected{end_failure()};
     os::Result<void> outcome;
     if (reader_.payload_left() == 0) {
       if (has_head()) {
         if (peek && at_empty_end()) return UserData{0, true};
-        if (act_on_heads() == Step::EndOfTsdu) return UserData{0, true};
+        if (act_on_head()) return UserData{0, true};
         continue;
       }
       const MutableBytes head = reader_.head_room();

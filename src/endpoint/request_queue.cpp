@@ -1,9 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "endpoint/request_queue.hpp"
 
+#include <array>
+
+#include "cotp/tpkt.hpp"
+#include "os/ancillary.hpp"
 #include "os/event.hpp"
 
 namespace baton::endpoint {
+
+void send_refusal(FdRef descriptor, transport::Connection& machine, bool remote) {
+  while (!machine.output().empty()) {
+    std::array<std::byte, cotp::tpkt_header_octets + cotp::max_error_octets> packet;
+    const std::size_t size = cotp::encode_packet(machine.output(), packet);
+    const std::size_t skipped = remote ? 0 : cotp::tpkt_header_octets;
+    const iovec octets{packet.data() + skipped, size - skipped};
+    (void)os::send_message(descriptor, {&octets, 1}, {}, {.dont_wait = true});
+    machine.consume_output();
+  }
+}
 
 Result<std::shared_ptr<RequestQueue>> RequestQueue::make(std::size_t backlog) {
   auto event = os::event_descriptor();

@@ -26,6 +26,9 @@ struct Request {
   Instant until{};                // whom nobody accepts by then is turned away
 };
 
+/// Sends what the machine has to say to a peer that is turned away, as far as there is room for it: nobody waits.
+void send_refusal(FdRef descriptor, transport::Connection& machine, bool remote);
+
 class RequestQueue {
  public:
   static Result<std::shared_ptr<RequestQueue>> make(std::size_t backlog);
