@@ -114,7 +114,7 @@ Result<void> RemoteConnection::confirm(const Lock&, Bytes user_data) {
 }
 
 void RemoteConnection::close(Bytes disconnect_data) {
-  const Lock lock = this->lock();
+  Lock lock = this->lock();
   const Instant now = os::monotonic_now();
   const bool refused = machine_.state() == transport::State::Indicated &&
                        machine_.refuse(cotp::DisconnectReason::NotSpecified, disconnect_data, now).has_value();
@@ -126,6 +126,8 @@ void RemoteConnection::close(Bytes disconnect_data) {
   number_ = -1;
   count_out();
   gate_.open();
+  // Who is about to wait there must not find a successor of the number.
+  left_kernel_.wait(lock, [this] { return !in_kernel_; });
 }
 
 void RemoteConnection::number_lost() {

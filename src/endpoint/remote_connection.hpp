@@ -10,6 +10,7 @@
 // Threads: as IsoConnection.
 #pragma once
 
+#include <condition_variable>
 #include <optional>
 
 #include "endpoint/iso_connection.hpp"
@@ -85,7 +86,9 @@ class RemoteConnection final : public IsoConnection {
   transport::PacketWriter writer_;
   std::size_t output_sent_ = 0;  // octets of the packet of machine_.output() that are out
   bool reading_ = false;         // a call is reading, perhaps without the lock: the reader is its alone
-  bool send_broken_ = false;     // nobody reads any more; there may still be something to read
+  bool in_kernel_ = false;       // that call, without the lock, in a system call on the number
+  std::condition_variable left_kernel_;
+  bool send_broken_ = false;  // nobody reads any more; there may still be something to read
 };
 
 }  // namespace baton::endpoint

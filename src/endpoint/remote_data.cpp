@@ -100,9 +100,12 @@ bool RemoteConnection::handle(const transport::PacketReader::Packet& packet) {
 os::Result<std::size_t> RemoteConnection::receive(Lock& lock, std::span<const iovec> room, bool peek, bool waits) {
   const FdRef from = descriptor();
   if (!waits) return os::receive_stream(from, room, {.peek = peek});
+  in_kernel_ = true;
   lock.unlock();
   const auto got = os::receive_stream(from, room, {.peek = peek, .wait = true});
   lock.lock();
+  in_kernel_ = false;
+  left_kernel_.notify_all();
   return got;
 }
 
