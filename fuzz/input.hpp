@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -16,12 +17,12 @@
 #include "base/bytes.hpp"
 
 /// What has to hold whatever the octets are.
-#define BATON_REQUIRE(condition)                                                            \
-  do {                                                                                      \
-    if (!(condition)) [[unlikely]] {                                                        \
-      ::std::fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-      ::std::abort();                                                                       \
-    }                                                                                       \
+#define BATON_REQUIRE(condition)                                                                              \
+  do {                                                                                                        \
+    if (!(condition)) [[unlikely]] {                                                                          \
+      ::std::fprintf(stderr, "%s:%d: does not hold: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
+      ::std::abort();                                                                                         \
+    }                                                                                                         \
   } while (false)
 
 namespace baton::fuzz {

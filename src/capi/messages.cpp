@@ -75,7 +75,7 @@ ssize_t receive_connection_data(const std::shared_ptr<endpoint::IsoSocket>& sock
   const std::size_t room = message.msg_controllen - sizeof(cmsghdr);
   message.msg_flags = data.size() > room ? MSG_CTRUNC : 0;
   const Bytes given = data.first(std::min(data.size(), room));
-  std::memcpy(header + 1, given.data(), given.size());
+  if (!given.empty()) std::memcpy(header + 1, given.data(), given.size());
   header->cmsg_len = sizeof(cmsghdr) + given.size();
   header->cmsg_level = SOL_TRANSPORT;
   header->cmsg_type = type;

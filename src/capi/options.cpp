@@ -20,7 +20,7 @@ namespace {
 
 int give_octets(Bytes data, void* optval, socklen_t* optlen) {
   if (data.size() > *optlen) return report(Fault::TooLong);
-  std::memcpy(optval, data.data(), data.size());
+  if (!data.empty()) std::memcpy(optval, data.data(), data.size());
   *optlen = static_cast<socklen_t>(data.size());
   return 0;
 }
