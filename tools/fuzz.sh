@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 build=build/fuzz
 findings=$build/findings
-rooms=(cotp transport handoff tsap)
+rooms=(cotp transport handoff tsap endpoint capi)
 
 mode=run
 number=60
@@ -56,7 +56,7 @@ fuzz() {
 
 executions() { awk '/^stat::number_of_executed_units/ { print $2 }' "$build/$1.log"; }
 
-# Which lines of the pure rooms all the inputs known by now reach.
+# Which lines all the inputs known by now reach.
 coverage() {
   local name profiles=() objects=()
   for name in "${names[@]}"; do
@@ -66,26 +66,7 @@ coverage() {
   done
   llvm-profdata-19 merge -o "$build/coverage.profdata" "${profiles[@]}"
   llvm-cov-19 export -summary-only -instr-profile="$build/coverage.profdata" "${objects[@]:1}" >"$build/coverage.json" 2>"$build/coverage.log"
-  python3 - "$build/coverage.json" "${rooms[@]}" <<'PYTHON'
-import json, sys
-from pathlib import Path
-
-files = json.loads(Path(sys.argv[1]).read_text())["data"][0]["files"]
-print(f"\n{'lines reached':30} {'of':>6} {'reached':>8} {'%':>6}")
-for room in sys.argv[2:]:
-    total = reached = 0
-    for file in sorted(files, key=lambda each: each["filename"]):
-        if f"/src/{room}/" not in file["filename"]:
-            continue
-        lines = file["summary"]["lines"]
-        if lines["count"] == 0:
-            continue
-        total, reached = total + lines["count"], reached + lines["covered"]
-        name = room + "/" + Path(file["filename"]).name
-        print(f"  {name:28} {lines['count']:6} {lines['covered']:8} {lines['percent']:6.1f}")
-    if total:
-        print(f"{room:30} {total:6} {reached:8} {100 * reached / total:6.1f}")
-PYTHON
+  python3 -B tools/coverage_table.py "$build/coverage.json" "${rooms[@]}"
 }
 
 # Adds to the corpus the inputs that reach most of what it does not reach by itself, at most `number` of them.
