@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench fuzz format check-format tidy asan tsan clang install clean
+.PHONY: help deps peers demo test bench soak coverage fuzz format check-format tidy asan tsan clang install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ bench: deps ## build and run the benchmarks
 	@cmake --preset release -DBATON_BENCH=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@bench/run.sh build/release
+
+soak: deps ## 10,000 connections to and fro under traffic for a minute (SOAK="--moves 1000000 ...": otherwise; BUILD=asan)
+	@tools/soak.sh $(or $(BUILD),dev) $(SOAK)
+
+coverage: deps ## which lines of what reads from outside tests and fuzzers reach; fails below 90 %
+	@tools/coverage.sh
 
 fuzz: deps ## run each fuzzer for a minute (FUZZ="SECONDS NAME...": others; tools/fuzz.sh)
 	@tools/fuzz.sh $(FUZZ)

@@ -5,7 +5,8 @@
 #   layers         tools/check_layers.py agrees
 #   dev-build      configure and build preset dev
 #   unit           tests labelled unit
-#   whole-process  all other tests: seed, system, install ...
+#   whole-process  all other tests: seed, system, crash, install ...
+#   old-kernel     those again, as on a kernel without the newer socket options; the tests labelled system do both anyway
 #   asan-build     preset asan
 #   asan           all tests under AddressSanitizer, LeakSanitizer and UBSan
 #   tsan-build     preset tsan, as far as the next stage needs
@@ -48,6 +49,7 @@ stage_whole-process() {
   fi
   run_tests dev -LE '^unit$'
 }
+stage_old-kernel() { BATON_NO_KERNEL_FEATURES=1 run_tests dev -LE '^(unit|system|install|skew)$'; }
 stage_asan-build() { build asan; }
 stage_asan() { run_tests asan; }
 stage_tsan-build() { build tsan system_threads; }
@@ -61,7 +63,7 @@ stage_clang() { run_tests clang -L '^unit$'; }
 
 runner=()
 stages=("$@")
-((${#stages[@]})) || stages=(format layers dev-build unit whole-process asan-build asan tsan-build tsan)
+((${#stages[@]})) || stages=(format layers dev-build unit whole-process old-kernel asan-build asan tsan-build tsan)
 mkdir -p build
 begin=$SECONDS
 for stage in "${stages[@]}"; do
