@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/fault_point.hpp"
 #include "baton/soc.h"
 #include "capi/faults.hpp"
 #include "capi/moving.hpp"
@@ -56,6 +57,7 @@ int soc_give(int link, struct soc_move* moves, int count) {
   endpoint::Failure why{Fault::Argument, {}};
   const Moves made = make_all(at->link, {moves, static_cast<std::size_t>(count)}, octets, why);
   if (made.empty()) return report(why);
+  BATON_FAULT_POINT(give_taken_over);
   auto lock = at->link->lock();
   const auto given = at->link->give(lock, made, octets, waiting_for_move(link, *at->socket));
   lock.unlock();
@@ -81,6 +83,7 @@ int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
     told.id = move.id;
     // An end point that came back is the program's again, under its number.
     told.fd = move.real.valid() ? move.number : -1;
+    BATON_FAULT_POINT(outcome_collected);
     unmake_move(move);
     if (move.machine.state() != handoff::ListenerState::Moved) {
       (void)report(move.failure);
@@ -111,6 +114,7 @@ int soc_take(int link, struct soc_move* moves, int count, int timeout_ms) {
     told[i].error = 0;
     told[i].fd = arrival.end_point.release().release();
     arrival.settle(told[i].fd);
+    BATON_FAULT_POINT(item_placed);
   }
   return static_cast<int>(arrivals->size());
 }

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "base/fault_point.hpp"
 #include "capi/address.hpp"
 #include "capi/faults.hpp"
 #include "capi/messages.hpp"
@@ -217,6 +218,7 @@ int take(int s, endpoint::IsoSocket& socket, const std::shared_ptr<endpoint::Awa
   move->adopt(header.fd_server);
   const auto taken = link->take(lock, move, waiting_for_move(s, socket));
   if (!taken) return report(taken.error());
+  BATON_FAULT_POINT(take_told);
   const handoff::Description& description = move->description;
   std::memset(&header.cmsg_redhdr_info, 0, sizeof header.cmsg_redhdr_info);
   tell_of_client(header, description, move->number, move->id);
@@ -234,6 +236,7 @@ int outcome(int s, endpoint::IsoSocket& socket, const std::shared_ptr<endpoint::
   header.handoff_ok = 0;
   const auto moved = link->await_outcome(lock, move, waiting_for_move(s, socket));
   if (!moved) return report(moved.error());
+  BATON_FAULT_POINT(outcome_told);
   std::memset(&header.cmsg_redhdr_info, 0, sizeof header.cmsg_redhdr_info);
   header.redhdr_red_svrs.domain = to_domain(move->description.family);
   header.redhdr_red_svrs.fd_server = static_cast<short>(move->server_descriptor);

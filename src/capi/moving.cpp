@@ -181,6 +181,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
     return std::unexpected{position.error()};
   }
   move->position = *position;
+  move->linger_time = os::linger_time(end_point);
   move->item.image = {.position = endpoint::to_image(*position),
                       .cookie = move->real_cookie,
                       .nonblocking = os::is_nonblocking(end_point),

@@ -2,6 +2,7 @@
 // The listener's side of moves on a link.
 #include <algorithm>
 
+#include "base/fault_point.hpp"
 #include "endpoint/in_use.hpp"
 #include "endpoint/iso_socket.hpp"
 #include "endpoint/link.hpp"
@@ -49,6 +50,7 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
   given_[move->id] = move;
   // An ISO number goes on as what it is, which knows of its move.
   if (!move->iso) insert_alias(move->real_cookie, move);
+  BATON_FAULT_POINT(offer_before);
   move->sending = true;
   const auto sent = send(lock, parts, {}, waiting);
   move->sending = false;
@@ -58,6 +60,7 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
     if (move->iso) move->iso->end_move();
     return sent;
   }
+  BATON_FAULT_POINT(offer_queued);
   statistics().offered.fetch_add(1, std::memory_order_relaxed);
   trace(move->id, 'L', "OFFER");
   return {};
@@ -76,6 +79,7 @@ void Link::on_answer(const handoff::Frame& frame, const handoff::Answer& answer,
   unit.answer = answer;
   entry->second->server = process_of(received);
   inbox_.push_back(std::move(unit));
+  BATON_FAULT_POINT(answer_arrived);
 }
 
 Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waiting& waiting) {
@@ -101,13 +105,16 @@ Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waitin
       if (!accepted) move->failure = {Fault::RefusedMove, {}};
       const auto step = move->machine.answer(accepted);
       if (step == handoff::ListenerStep::StopData) {
+        BATON_FAULT_POINT(stop_before);
         if (auto stopped = stop_data(move); !stopped) {
           move->failure = stopped.error();
           act(move, move->machine.cancel());
           return std::unexpected{stopped.error()};
         }
         trace(move->id, 'L', "data stop");
+        BATON_FAULT_POINT(stop_done);
       } else {
+        BATON_FAULT_POINT(refusal_read);
         act(move, step);
       }
       return AnswerSeen{move, answer.bind_ok};
@@ -203,6 +210,7 @@ Result<void> Link::park(const std::shared_ptr<GivenMove>& move, const os::Descri
     return fail(replaced.error());
   }
   insert(move->number, *parked_cookie, move);
+  BATON_FAULT_POINT(number_parked);
   move->item.image.stopped_at = os::monotonic_now();
   return {};
 }
@@ -230,6 +238,7 @@ Result<void> Link::take_image(GivenMove& move) {
   if (os::urgent_pending(move.real.ref())) return fail(Fault::Urgent);
   move.position = *position;
   move.item.image.position = to_image(*position);
+  move.linger_time = os::linger_time(move.real.ref());
   return {};
 }
 
@@ -248,6 +257,7 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
   // Of S's death the pidfd tells: it is there before S can have the end point.
   if (auto known = ensure_pidfd(*move->server); !known) return known;
   const int descriptor = move->real.ref().get();
+  BATON_FAULT_POINT(call_before);
   move->sending = true;
   const auto sent = send(lock, {&octets, 1}, {&descriptor, 1}, waiting);
   move->sending = false;
@@ -256,6 +266,7 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
     if (sent.error().fault == Fault::TimedOut || move->number_gone) act(move, move->machine.cancel());
     return sent;
   }
+  BATON_FAULT_POINT(call_queued);
   (void)move->machine.called();
   begin_doubt(move);
   trace(move->id, 'L', "CALL");
@@ -275,11 +286,7 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
       continue;
     }
     if (!sender) sender = process_of(received);
-    // Only the process that answered may say that it has taken: a forked child of it has another number.
-    if (move->server && move->server->pid != sender->pid) {
-      os::TraceLine{cookie_, item.move, 'L', "violation"}.number("sender", sender->pid);
-      continue;
-    }
+    if (!is_from_server(*move, *sender)) continue;
     move->server = sender;
     move->server_descriptor = item.server_descriptor;
     if (item.outcome != handoff::TakeOutcome::Taken)
@@ -289,13 +296,24 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
     const auto step = move->machine.taken(item.outcome);
     // Refused because the stream was touched: S has not had it, so it was a call of L's own, and L goes on from there.
     if (item.outcome == handoff::TakeOutcome::Touched && step == handoff::ListenerStep::Verify) move->own_doing = true;
+    BATON_FAULT_POINT(outcome_arrived);
     act(move, step);
+    BATON_FAULT_POINT(outcome_done);
   }
 }
 
-void Link::on_cancelled(handoff::MoveId id) {
+bool Link::is_from_server(const GivenMove& move, const Process& sender) const {
+  // A forked child of it has another number.
+  if (!move.server || move.server->pid == sender.pid) return true;
+  os::TraceLine{cookie_, move.id, 'L', "violation"}.number("sender", sender.pid);
+  return false;
+}
+
+void Link::on_cancelled(handoff::MoveId id, os::Received& received) {
   const auto entry = given_.find(id);
   if (entry == given_.end() || !entry->second->machine.in_doubt()) return;
+  if (!is_from_server(*entry->second, *process_of(received))) return;
+  BATON_FAULT_POINT(cancelled_arrived);
   entry->second->failure = {Fault::Cancelled, {}};
   act(std::shared_ptr{entry->second}, entry->second->machine.cancelled());
 }
@@ -340,6 +358,7 @@ void Link::act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep ste
 
 void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
   if (!move->real.valid()) return;  // never stopped
+  BATON_FAULT_POINT(verify_before);
   if (verify && !move->intact()) {
     // Somebody held it, read or wrote, and is gone or denies it: the client must not be served from a torn stream.
     statistics().touched.fetch_add(1, std::memory_order_relaxed);
@@ -349,6 +368,9 @@ void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
     move->real.reset();
     return;
   }
+  BATON_FAULT_POINT(verify_done);
+  // Before S closes what it does not take it switches the waiting off, for all who hold the socket.
+  if (move->linger_time > 0) os::set_linger_time(move->real.ref(), move->linger_time);
   if (move->express) return;  // the number is the end point; the program gets it with the outcome
   const auto standing = os::cookie(FdRef{move->number});
   if (move->number_gone || !standing || *standing != move->parked_cookie) {
@@ -358,8 +380,10 @@ void Link::put_back(const std::shared_ptr<GivenMove>& move, bool verify) {
   const auto flags = os::descriptor_flags(FdRef{move->number});
   if (flags && flags->nonblocking != move->item.image.nonblocking)
     (void)os::set_nonblocking(move->real.ref(), flags->nonblocking);
+  BATON_FAULT_POINT(back_before);
   UniqueFd real = move->real.release();
   (void)os::replace(real.ref(), move->number, flags && flags->close_on_exec);
+  BATON_FAULT_POINT(back_done);
   endpoint::erase(move->parked_cookie);
   move->parked_cookie = 0;
   if (move->iso) insert(move->number, move->real_cookie, move->iso);

@@ -5,6 +5,7 @@
 
 #include "endpoint/gathered.hpp"
 #include "endpoint/statistics.hpp"
+#include "os/process.hpp"
 #include "os/wait.hpp"
 
 namespace baton::endpoint {
@@ -92,8 +93,14 @@ void IsoConnection::add_wait_entries(const Lock&, std::vector<pollfd>& entries) 
   entries.push_back({gate_.descriptor().get(), POLLIN, 0});
 }
 
+bool IsoConnection::overdue(const Waiting& waiting) noexcept {
+  return std::exchange(turn_, 0U) >= max_turn && waiting.deadline != never && os::monotonic_now() >= waiting.deadline;
+}
+
 Result<void> IsoConnection::pause(Lock& lock, const Waiting& waiting, short events) {
+  const bool late = overdue(waiting);
   if (!waiting.may_block()) return fail(Fault::WouldBlock);
+  if (late) return fail(Fault::TimedOut);
   if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
   if (auto entered = gate_.enter(); !entered) return fail(entered.error());
   std::array<pollfd, 2> entries{{{number_, events, 0}, {gate_.descriptor().get(), POLLIN, 0}}};

@@ -51,6 +51,10 @@ struct HostNames {
   tsap::Nsel peer;
 };
 
+/// Messages that one call reads before it pauses: a peer that floods a connection keeps no call from its deadline, and
+/// no other call from the lock.
+inline constexpr unsigned max_turn = 1024;
+
 class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
  public:
   using Lock = std::unique_lock<std::mutex>;
@@ -61,7 +65,11 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   IsoConnection& operator=(const IsoConnection&) = delete;
 
   [[nodiscard]] std::uint64_t cookie() const noexcept { return cookie_; }
-  [[nodiscard]] Lock lock() const { return Lock{mutex_}; }
+  [[nodiscard]] Lock lock() const {
+    Lock held{mutex_};
+    turn_ = 0;
+    return held;
+  }
   /// Perhaps without the lock: some other call has it.
   [[nodiscard]] Lock try_lock() const { return Lock{mutex_, std::try_to_lock}; }
   [[nodiscard]] transport::State state(const Lock&) const noexcept { return machine_.state(); }
@@ -129,6 +137,9 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   /// Waits until no other call is in the middle of a TSDU (RFC 905 6.3.3), and takes its place.
   Result<void> begin_writing(Lock& lock, const Waiting& waiting);
   void end_writing() noexcept;
+  [[nodiscard]] bool turn_over() const noexcept { return turn_ >= max_turn; }
+  /// Begins the next turn. True: the one before was used up, and the time of the call with it.
+  [[nodiscard]] bool overdue(const Waiting& waiting) noexcept;
 
   mutable std::mutex mutex_;
   const std::uint64_t cookie_;
@@ -136,9 +147,10 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   transport::Connection machine_;
   const HostNames hosts_;
   Gate gate_;
-  bool ended_ = false;    // read to its end
-  bool broken_ = false;   // the peer broke the protocol: nothing is read any more
-  bool writing_ = false;  // a call is in the middle of a TSDU
+  bool ended_ = false;         // read to its end
+  bool broken_ = false;        // the peer broke the protocol: nothing is read any more
+  bool writing_ = false;       // a call is in the middle of a TSDU
+  mutable unsigned turn_ = 0;  // messages read since a call took the lock, or paused
 
  private:
   bool counted_ = true;  // in statistics().links

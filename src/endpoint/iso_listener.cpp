@@ -40,7 +40,8 @@ os::Result<os::Address> IsoListener::remote_address() const {
 }
 
 os::Result<void> IsoListener::take_from_backlog(FdRef set) {
-  while (!queue_->full()) {
+  // No more at once: who connects again and again, admitted or not, holds up nobody's accept.
+  for (std::size_t taken = 0; taken < max_half_open && !queue_->full(); ++taken) {
     auto connection = os::accept_connection(listening_.ref());
     if (!connection) {
       const int error = os::number(connection.error());
@@ -49,9 +50,9 @@ os::Result<void> IsoListener::take_from_backlog(FdRef set) {
     }
     const auto peer = os::peer_credentials(connection->ref());
     if (!peer || !link::admitted(peer->uid) || !os::enable_sender_identity(connection->ref())) continue;
-    if (half_open_.size() >= max_half_open) half_open_.pop_front();
+    if (half_open_.size() >= max_half_open) close_most_crowded(set);
     if (!os::epoll_add(set, connection->ref())) continue;
-    half_open_.push_back({HiddenFd{std::move(*connection)}, os::monotonic_now() + request_time});
+    half_open_.push_back({HiddenFd{std::move(*connection)}, os::monotonic_now() + request_time, *peer});
     // Most have sent their CR by now.
     const FdRef descriptor = half_open_.back().descriptor.ref();
     if (read_request(half_open_.back()) == Verdict::Waits) continue;
@@ -59,6 +60,19 @@ os::Result<void> IsoListener::take_from_backlog(FdRef set) {
     half_open_.pop_back();
   }
   return {};
+}
+
+void IsoListener::close_most_crowded(FdRef set) {
+  const auto crowd = [this](const HalfOpen& half) {
+    const auto of_user =
+        std::ranges::count(half_open_, half.peer.uid, [](const HalfOpen& each) { return each.peer.uid; });
+    const auto of_process =
+        std::ranges::count(half_open_, half.peer.pid, [](const HalfOpen& each) { return each.peer.pid; });
+    return std::pair{of_user, of_process};
+  };
+  const auto chosen = std::ranges::max_element(half_open_, {}, crowd);  // the first of several: the oldest
+  (void)os::epoll_remove(set, chosen->descriptor.ref());
+  half_open_.erase(chosen);
 }
 
 IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
@@ -72,6 +86,13 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
   const auto event = machine->receive(Bytes{buffer}.first(received.size), received.size, os::monotonic_now());
   if (!event || !std::holds_alternative<transport::Indication>(*event)) {
+    send_refusal(half.descriptor.ref(), *machine, false);
+    return Verdict::Gone;
+  }
+  // A name may have been given to our socket by somebody else: who wants another TSAP is not for us.
+  const Bytes called = machine->selectors().called.bytes();
+  if (!called.empty() && !std::ranges::equal(called, selector_.octets())) {
+    (void)machine->refuse(cotp::DisconnectReason::AddressUnknown, {}, os::monotonic_now());
     send_refusal(half.descriptor.ref(), *machine, false);
     return Verdict::Gone;
   }

@@ -23,7 +23,8 @@
 
 namespace baton::endpoint {
 
-/// Local peers that have connected and not yet sent their CR; beyond it the oldest is closed.
+/// Local peers that have connected and not yet sent their CR; beyond it the oldest is closed of the user that has most,
+/// and of its process that has most. So many are taken in at once.
 inline constexpr std::size_t max_half_open = 128;
 
 class IsoListener {
@@ -51,10 +52,12 @@ class IsoListener {
   struct HalfOpen {
     HiddenFd descriptor;
     Instant until{};
+    os::Credentials peer;
   };
   IsoListener(UniqueFd listening, const tsap::Selector& selector, std::shared_ptr<RequestQueue> queue,
               std::shared_ptr<IsoPort> port);
   os::Result<void> take_from_backlog(FdRef set);
+  void close_most_crowded(FdRef set);
   enum class Verdict { Waits, Complete, Gone };
   Verdict read_request(HalfOpen& half);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // AF_ISO connections as they move: from an object to its image, and from an image to an object.
+#include <algorithm>
+
 #include "endpoint/link.hpp"
 #include "endpoint/remote_connection.hpp"
+#include "os/socket.hpp"
 
 namespace baton::endpoint {
 namespace {
@@ -45,12 +48,14 @@ Result<std::vector<std::byte>> RemoteConnection::image(const Lock&) const {
 
 Link::Link(transport::Connection machine, int number, std::uint64_t cookie, const handoff::IsoImage& image)
     : Link{std::move(machine), number, cookie, HostNames{image.local_host, image.peer_host}} {
+  // Whoever opened the link: from here on it says who sends.
+  (void)os::enable_sender_identity(FdRef{number});
   in_tsdu_ = image.in_tsdu;
   owed_ = image.writer.tsdu_left;
   owing_ = owed_ > 0;
   hello_sent_ = image.hello_sent;
   if (image.hello_seen) peer_hello_.emplace();
-  credit_ = image.credit;
+  credit_ = std::min<std::size_t>(image.credit, max_credit);
   if (image.unread.empty()) return;
   Unit unit;
   unit.octets.assign(image.unread.begin(), image.unread.end());

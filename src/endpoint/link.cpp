@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "endpoint/link.hpp"
 
+#include <utility>
+
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/statistics.hpp"
 #include "os/local_queue.hpp"
@@ -68,9 +70,13 @@ void Link::close(Bytes disconnect_data) {
   if (broken_) return wind_up(lock);
   // Who could still call is cut off first: what has arrived by then is answered, and nothing arrives unanswered after
   // it.
-  closing_ = !awaited_.empty() || !arrived_.empty() || !placeholders_.empty();
+  // Not while an outcome is awaited: the outcome reader answers, and cuts off at last (leave()).
+  closing_ = in_doubt_ == 0 && (!awaited_.empty() || !arrived_.empty() || !placeholders_.empty());
   if (closing_) os::refuse_messages(descriptor());
-  while (pump(lock) == Pumped::Progress) inbox_.clear();
+  while (pump(lock) == Pumped::Progress) {
+    inbox_.clear();
+    if (closing_) turn_ = 0;  // there is an end to it
+  }
   // Disconnect data would end the connection under the moves that are in doubt.
   if (!disconnect_data.empty() && in_doubt_ == 0 && machine_.state() == transport::State::Open &&
       machine_.disconnect(disconnect_data, os::monotonic_now()))
@@ -81,7 +87,10 @@ void Link::close(Bytes disconnect_data) {
 void Link::wind_up(const Lock& lock) {
   // Whom we have not taken goes back to its listener, who is told.
   while (!awaited_.empty()) decline(lock, awaited_.begin()->second);
-  for (const Arrival& arrival : arrived_) reply_taken(arrival.id, handoff::TakeOutcome::Declined, -1);
+  for (Arrival& arrival : arrived_) {
+    arrival.discard();
+    reply_taken(arrival.id, handoff::TakeOutcome::Declined, -1);
+  }
   arrived_.clear();
   for (auto it = given_.begin(); it != given_.end();) {
     const auto move = (it++)->second;
@@ -97,10 +106,25 @@ void Link::wind_up(const Lock& lock) {
   }
   outcomes_.clear();
   flush_outbox();
-  if (in_doubt_ > 0) watch_outcomes();
+  replies_until_ = os::monotonic_now() + reply_time;
+  if (in_doubt_ > 0 || has_unsent_replies()) watch_outcomes();
   number_ = -1;
   count_out();
   gate_.open();
+}
+
+bool Link::leave(const Lock& lock) {
+  if (!ended_ && !broken_) {
+    if (!std::exchange(closing_, true)) replies_until_ = os::monotonic_now() + reply_time;
+    os::refuse_messages(descriptor());
+    while (pump(lock) == Pumped::Progress) {
+      inbox_.clear();
+      turn_ = 0;  // there is an end to it
+    }
+    while (!awaited_.empty()) decline(lock, awaited_.begin()->second);
+    flush_outbox();
+  }
+  return !has_unsent_replies();
 }
 
 void Link::watch_outcomes() {

@@ -34,6 +34,7 @@
 #include "endpoint/table.hpp"
 #include "handoff/frames.hpp"
 #include "os/ancillary.hpp"
+#include "os/process.hpp"
 #include "os/socket.hpp"
 #include "transport/connection.hpp"
 
@@ -43,6 +44,13 @@ namespace baton::endpoint {
 inline constexpr std::size_t read_ahead = 64;
 /// Replies of the library's own that wait for room in the socket; beyond it nothing more is read.
 inline constexpr std::size_t max_outbox = 64;
+/// How long a closed link stays for replies that its peer does not read.
+inline constexpr Duration reply_time = std::chrono::seconds{30};
+/// Credit that is believed: express moves that a peer says it still takes.
+inline constexpr std::size_t max_credit = std::size_t{1} << 20U;
+/// Moves that a peer has offered and that this process has neither taken nor refused, on one link; never so many that
+/// their placeholders take more than a quarter of the descriptors. An OFFER beyond it is refused: no descriptor.
+inline constexpr std::size_t max_awaited = 1024;
 
 class Link final : public IsoConnection {
  public:
@@ -123,6 +131,8 @@ class Link final : public IsoConnection {
     std::vector<std::byte> iso_image;
     /// An ISO end point: becomes one of this process under `number`.
     void settle(int number) const;
+    /// It is not taken: closed without waiting.
+    void discard() noexcept;
   };
   /// As many as there are `rooms`, each with room for so many octets of user data; TooLong if the first one's do not
   /// fit.
@@ -161,8 +171,8 @@ class Link final : public IsoConnection {
     const Lock lock = this->lock();
     return watched_;
   }
-  /// Entries for the outcome reader's poll. False: nothing is left to wait for, the program has read it.
-  bool add_reader_entries(std::vector<pollfd>& entries);
+  /// Entries for the outcome reader's poll, and until when to wait. In the past: nothing is left to wait for.
+  Instant add_reader_entries(std::vector<pollfd>& entries);
 
  private:
   struct Unit {
@@ -183,6 +193,12 @@ class Link final : public IsoConnection {
   void expect_descriptors();
   void end_moves() noexcept;
   void wind_up(const Lock& lock);
+  /// The link's own duplicate is to go: who could still call is cut off and answered. False: replies wait for room.
+  bool leave(const Lock& lock);
+  [[nodiscard]] bool has_unsent_replies() const noexcept {
+    return !outbox_.empty() && !send_broken_ && !ended_ && !broken_ && os::monotonic_now() < replies_until_ &&
+           listener_alive();
+  }
   void watch_outcomes();
 
   // link_data.cpp
@@ -195,6 +211,8 @@ class Link final : public IsoConnection {
 
   // link_pump.cpp
   Pumped receive_one();
+  /// What is in the link now, however full the inbox is: what a process that lives on adds meanwhile is not waited for.
+  void read_queued();
   Pumped nothing_received(int error);
   void handle_tpdu(Bytes message);
   bool handle_frame(Bytes message, os::Received& received);
@@ -220,7 +238,9 @@ class Link final : public IsoConnection {
   // giving.cpp
   void on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received);
   void on_taken(const handoff::Taken& taken, os::Received& received);
-  void on_cancelled(handoff::MoveId id);
+  void on_cancelled(handoff::MoveId id, os::Received& received);
+  /// Only the process that answered may say what it did with the end point.
+  bool is_from_server(const GivenMove& move, const Process& sender) const;
   void act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep step);
   Result<void> stop_data(const std::shared_ptr<GivenMove>& move);
   Result<void> park(const std::shared_ptr<GivenMove>& move, const os::DescriptorFlags& flags);
@@ -243,21 +263,25 @@ class Link final : public IsoConnection {
   void forget(const std::shared_ptr<AwaitedMove>& move);
   void settle(const std::shared_ptr<AwaitedMove>& move);
   void reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor);
+  /// The peer's process lives, and what is said on the link can be heard.
   [[nodiscard]] bool listener_alive() const noexcept;
   Result<void> top_up_credit();
 
-  HiddenFd own_;                 // a duplicate, while the outcome reader needs one
-  bool send_broken_ = false;     // the kernel says that nobody reads; there may still be something to read
-  bool watched_ = false;         // the outcome reader has it
-  bool closing_ = false;         // nothing more is received: what is here is answered
+  HiddenFd own_;              // a duplicate, while the outcome reader needs one
+  bool send_broken_ = false;  // the kernel says that nobody reads; there may still be something to read
+  bool watched_ = false;      // the outcome reader has it
+  bool closing_ = false;      // nothing more is received: what is here is answered
+  Instant replies_until_ = never;
   bool out_of_room_ = false;     // a dead L's CALL waits in the link until there is a descriptor for it
   bool reader_stalled_ = false;  // ... and waits for the program to read what is its own
 
+  std::uint64_t octets_received_ = 0;
   bool in_tsdu_ = false;  // the last DT that came did not end its TSDU
   std::deque<Unit> inbox_;
   std::deque<std::vector<std::byte>> outbox_;
   bool refusing_descriptors_ = false;
   unsigned readers_ = 0;  // calls inside receive_user_data
+  unsigned senders_ = 0;  // calls that wait for room
   std::size_t owed_ = 0;  // octets of a TSDU that a short write left unsent
   bool owing_ = false;
 
@@ -273,8 +297,9 @@ class Link final : public IsoConnection {
 
   std::map<handoff::MoveId, std::shared_ptr<AwaitedMove>> awaited_;  // not taken, not ended
   std::deque<Arrival> arrived_;                                      // express, received and not taken
-  std::size_t credit_target_ = 0;                                    // what the program announced
-  std::vector<HiddenFd> placeholders_;                               // one for each express credit announced
+  std::size_t promised_ = 0;            // credit whose placeholders a CALL without room has freed
+  std::size_t credit_target_ = 0;       // what the program announced
+  std::vector<HiddenFd> placeholders_;  // one for each express credit announced
 };
 
 }  // namespace baton::endpoint

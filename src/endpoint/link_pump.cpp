@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.hpp"
+#include "base/fault_point.hpp"
 #include "endpoint/gathered.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/outcome_reader.hpp"
@@ -11,6 +12,7 @@
 #include "os/message_head.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
+#include "os/tcp.hpp"
 #include "os/trace.hpp"
 #include "os/wait.hpp"
 
@@ -39,8 +41,11 @@ Link::Pumped Link::pump(const Lock&) {
     return Pumped::Ended;
   }
   flush_outbox();
-  if (inbox_full() || outbox_.size() >= max_outbox) return Pumped::Full;
+  if (inbox_full()) return Pumped::Full;
+  // For now: there may be more, once the peer reads what it is told, or in the next turn.
+  if (outbox_.size() >= max_outbox || turn_over()) return Pumped::Nothing;
   const Pumped pumped = receive_one();
+  if (pumped == Pumped::Progress) ++turn_;
   if (pumped == Pumped::Progress || pumped == Pumped::Ended) {
     fetched();
   }
@@ -52,6 +57,17 @@ void Link::fetched() {
   if (!reader_stalled_) return;
   reader_stalled_ = false;
   outcome_reader_look_again();
+}
+
+void Link::read_queued() {
+  std::size_t left = os::unread_octets(descriptor());
+  while (left > 0) {
+    const std::uint64_t before = octets_received_;
+    if (receive_one() != Pumped::Progress) return;
+    left -= std::min<std::size_t>(left, octets_received_ - before);
+  }
+  // Behind the last message there may be a reset, and the end.
+  if (receive_one() == Pumped::Progress) (void)receive_one();
 }
 
 void Link::pump_all(const Lock& lock) {
@@ -93,6 +109,7 @@ Link::Pumped Link::receive_one() {
     }
     return Pumped::Ended;
   }
+  octets_received_ += space.received.size;
   const Bytes message = Bytes{space.buffer}.first(space.received.size);
   if (space.received.data_truncated || space.received.size > handoff::max_frame)
     break_off("message too long");
@@ -101,7 +118,7 @@ Link::Pumped Link::receive_one() {
   else if (!handle_frame(message, space.received))
     break_off("frame");
   // Descriptors that nobody asked for are closed here.
-  space.received.descriptors.clear();
+  space.received.discard_descriptors();
   space.received.sender_pidfd.reset();
   return broken_ ? Pumped::Ended : Pumped::Progress;
 }
@@ -164,19 +181,20 @@ bool Link::handle_frame(Bytes message, os::Received& received) {
   else if (std::holds_alternative<handoff::Cancel>(frame->body))
     on_cancel(frame->move);
   else if (std::holds_alternative<handoff::Cancelled>(frame->body))
-    on_cancelled(frame->move);
+    on_cancelled(frame->move, received);
   else if (const auto* credit = std::get_if<handoff::Credit>(&frame->body)) {
     (void)process_of(received);
-    credit_ = std::min<std::size_t>(credit_ + credit->more, 1U << 20U);
+    credit_ = std::min<std::size_t>(credit_ + credit->more, max_credit);
   }
   return true;  // a type that this version does not act on is ignored
 }
 
 void Link::handle_hello(const handoff::Hello& hello) {
+  if (peer_hello_) return;  // agreed is agreed
   if (hello.lowest_version > handoff::protocol_version || hello.highest_version < handoff::protocol_version)
     return break_off("no common version");
   peer_hello_ = hello;
-  credit_ = hello.credit;
+  credit_ = std::min<std::size_t>(hello.credit, max_credit);
 }
 
 void Link::break_off(const char* why) {
@@ -230,9 +248,9 @@ void Link::detect_dead_servers() {
   }
   if (gone.empty()) return;
   // A dead process queues nothing more: what it had queued before counts.
-  if (!ended_ && !broken_)
-    while (receive_one() == Pumped::Progress) {
-    }
+  if (!ended_ && !broken_) read_queued();
+  // A CALL of its own that waits for room may stand before its TAKEN.
+  if (out_of_room_ && !ended_ && !broken_) return;
   for (const auto& move : gone) act(move, move->machine.server_gone());
   gate_.open();
 }
@@ -246,9 +264,7 @@ bool Link::depends_on_listener() const noexcept {
 
 bool Link::detect_dead_listener() {
   if (!depends_on_listener() || listener_alive()) return false;
-  if (!ended_ && !broken_)
-    while (receive_one() == Pumped::Progress) {
-    }
+  if (!ended_ && !broken_) read_queued();
   // No CALL will come any more, even if a forked child of L keeps the link open.
   if (!out_of_room_) end_moves();
   gate_.open();
@@ -319,7 +335,12 @@ Result<void> Link::send(Lock& lock, std::span<const iovec> octets, std::span<con
     }
     // Whoever would block on sending reads meanwhile: the peer may be waiting for the same.
     if (pump(lock) == Pumped::Progress) continue;
-    if (auto waited = pause(lock, waiting, POLLIN | POLLOUT); !waited) return waited;
+    // A child of the dead peer may hold the full link: nobody will make room.
+    if (!listener_alive()) return std::unexpected{end_failure()};
+    ++senders_;
+    auto waited = pause(lock, waiting, POLLIN | POLLOUT);
+    --senders_;
+    if (!waited) return waited;
   }
 }
 
@@ -342,6 +363,7 @@ void Link::say_hello() {
 
 bool Link::read_outcomes() {
   Lock lock = this->lock();
+  if (number_ < 0) flush_outbox();
   while (in_doubt_ > 0 && !ended_ && !broken_) {
     if (number_ >= 0) {
       // The program still reads this link: what is meant for it must wake it, not us.
@@ -358,15 +380,17 @@ bool Link::read_outcomes() {
     } else {
       inbox_.clear();  // nobody will ask for it
     }
+    BATON_FAULT_POINT(reader_round);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Full) reader_stalled_ = true;
     if (pumped != Pumped::Progress) break;
   }
   detect_dead_servers();
+  BATON_FAULT_POINT(reader_done);
   const bool closed_in_doubt = std::ranges::any_of(given_, [&](const auto& entry) {
     return entry.second->machine.in_doubt() && (number_ < 0 || entry.second->number_gone);
   });
-  if (closed_in_doubt) return true;
+  if (closed_in_doubt || (number_ < 0 && !leave(lock))) return true;
   watched_ = false;
   reader_stalled_ = false;
   own_.reset();
@@ -374,13 +398,13 @@ bool Link::read_outcomes() {
   return false;
 }
 
-bool Link::add_reader_entries(std::vector<pollfd>& entries) {
+Instant Link::add_reader_entries(std::vector<pollfd>& entries) {
   const Lock lock = this->lock();
-  if (in_doubt_ == 0) return false;
-  const short events = wait_events(lock, reader_stalled_ ? short{0} : short{POLLIN});
+  if (in_doubt_ == 0 && (number_ >= 0 || !has_unsent_replies())) return Instant{};
+  const short events = wait_events(lock, reader_stalled_ || closing_ ? short{0} : short{POLLIN});
   if (!ended_ && !broken_ && events != 0) entries.push_back({own_.ref().get(), events, 0});
   add_process_entries(entries);
-  return true;
+  return in_doubt_ > 0 ? never : replies_until_;
 }
 
 }  // namespace baton::endpoint

@@ -22,8 +22,10 @@ short Link::wait_events(const Lock&, short events) const noexcept {
 
 Result<void> Link::pause(Lock& lock, const Waiting& waiting, short events) {
   if (out_of_room_) return fail(os::Errno{EMFILE});
+  const bool late = overdue(waiting);
   // What a death changes shows in the next look of the caller.
   if (!waiting.may_block()) return detect_deaths() ? Result<void>{} : fail(Fault::WouldBlock);
+  if (late) return fail(Fault::TimedOut);
   if (number_ < 0) return fail(Fault::BadDescriptor);  // closed by another thread
   if (auto entered = gate_.enter(); !entered) return fail(entered.error());
   thread_local std::vector<pollfd> entries;
@@ -62,7 +64,7 @@ void Link::add_process_entries(std::vector<pollfd>& entries) const {
   };
   for (const auto& [id, move] : given_)
     if (!move->sending) add(move->server.get());
-  if (depends_on_listener()) add(peer_process_.get());
+  if (depends_on_listener() || senders_ > 0) add(peer_process_.get());
 }
 
 std::size_t Link::pending(const Lock&) const noexcept {
@@ -94,7 +96,7 @@ IsoConnection::Question Link::ask(const Lock& lock, pollfd& entry) {
     case transport::State::Open:
       if (reading && readable(lock)) entry.revents = POLLIN;
       question.kernel.events |= entry.events & POLLOUT;
-      question.mask = POLLOUT;
+      question.mask = entry.events & POLLOUT;  // the library's own replies wait for room too
       break;
     case transport::State::Idle:
     case transport::State::Indicated:

@@ -62,6 +62,7 @@ struct GivenMove final : Object {
   HiddenFd real;                     // the end point itself, from the data stop on; express: the number itself
   std::uint64_t real_cookie = 0;
   std::uint64_t parked_cookie = 0;
+  int linger_time = 0;              // SO_LINGER of the end point, seconds; to be put back with it
   bool number_gone = false;         // the program closed the number
   bool called = false;              // counted as in doubt
   bool stopping = false;            // the data stop is being tried: no new call reaches the end point

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -56,8 +57,7 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
   entries.push_back({status.get(), POLLIN, 0});
   const bool idle = links.empty() && !status.valid();
   Instant deadline = idle ? os::monotonic_now() + linger : never;
-  for (const auto& link : links)
-    if (!link->add_reader_entries(entries)) deadline = Instant{};
+  for (const auto& link : links) deadline = std::min(deadline, link->add_reader_entries(entries));
   const auto ready = os::poll_until(entries, deadline);
   os::reset_event(r.event.ref());
   if (status.valid() && (entries[1].revents & POLLIN) != 0) os::StatusSocket::answer(status, statistics_as_json());

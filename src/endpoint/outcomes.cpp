@@ -2,10 +2,12 @@
 // The listener's side of moves on a link: how they end, and express moves.
 #include <algorithm>
 
+#include "base/fault_point.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
+#include "os/descriptors.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "os/trace.hpp"
@@ -20,9 +22,12 @@ Result<void> Link::await_outcome(Lock& lock, const std::shared_ptr<GivenMove>& m
       return std::unexpected{move->failure};
     }
     if (!move->machine.in_doubt()) return fail(Fault::OutOfOrder);
+    BATON_FAULT_POINT(outcome_awaited);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress || move->machine.ended()) continue;
-    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
+    // What stands in front may be of a child that the server has left behind.
+    if (pumped == Pumped::Full && !detect_deaths()) return fail(Fault::FrameExpected);
+    if (pumped == Pumped::Full) continue;
     auto waited = pause(lock, waiting, POLLIN);
     if (waited) continue;
     if (waited.error().fault == Fault::TimedOut) act(move, move->machine.cancel());
@@ -76,8 +81,10 @@ std::size_t Link::abandon(const Lock&, handoff::MoveId id) {
 
 void Link::send_cancel(handoff::MoveId id) {
   std::array<std::byte, handoff::small_frame> room;
+  BATON_FAULT_POINT(cancel_before);
   if (!ended_ && !broken_) reply(handoff::encode(room, id, handoff::Cancel{}));
   trace(id, 'L', "CANCEL");
+  BATON_FAULT_POINT(cancel_queued);
 }
 
 void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
@@ -111,7 +118,9 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
   if (machine_.state() != transport::State::Open) return std::unexpected{end_failure()};
   say_hello();
-  while (credit_ == 0) {
+  // Descriptors on their way count against the user's limit (unix(7)): a server that does not take gets a share only.
+  const std::size_t share = std::max(os::descriptor_limit() / 4, handoff::max_batch);
+  while (credit_ == 0 || in_doubt_ >= share) {
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress) continue;
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
@@ -119,7 +128,7 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
     if (auto waited = pause(lock, waiting, POLLIN); !waited)
       return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
   }
-  const std::size_t most = std::min({moves.size(), credit_, handoff::max_batch});
+  const std::size_t most = std::min({moves.size(), credit_, handoff::max_batch, share - in_doubt_});
   thread_local std::vector<handoff::CallItem> items;
   thread_local std::vector<int> descriptors;
   thread_local std::vector<std::byte> room;
@@ -146,8 +155,10 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   const auto server = peer_process_;
   if (server)
     if (auto known = ensure_pidfd(*server); !known) return std::unexpected{known.error()};
+  BATON_FAULT_POINT(give_before);
   if (auto sent = send(lock, std::span{parts}.first(octets > 0 ? 2 : 1), descriptors, waiting); !sent)
     return std::unexpected{sent.error()};
+  BATON_FAULT_POINT(give_queued);
   // The lock has not been released since the message went out: no outcome has been read yet.
   credit_ -= std::min(credit_, count);
   for (const auto& move : moves.first(count)) {
@@ -165,9 +176,11 @@ Result<std::vector<std::shared_ptr<GivenMove>>> Link::await_outcomes(Lock& lock,
                                                                      const Waiting& waiting) {
   while (outcomes_.empty()) {
     if (in_doubt_ == 0) return fail(Fault::NoSuchMove);
+    BATON_FAULT_POINT(outcomes_awaited);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress || !outcomes_.empty()) continue;
-    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
+    if (pumped == Pumped::Full && !detect_deaths()) return fail(Fault::FrameExpected);
+    if (pumped == Pumped::Full) continue;
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
   }
   std::vector<std::shared_ptr<GivenMove>> ended;

@@ -48,7 +48,7 @@ bool RemoteConnection::fetch_head() {
 
 void RemoteConnection::read_ahead() {
   while (!reading_ && !ended_ && !broken_ && machine_.state() != transport::State::Closed &&
-         reader_.payload_left() == 0 && !at_empty_end()) {
+         reader_.payload_left() == 0 && !at_empty_end() && !turn_over()) {
     if (has_head())
       (void)act_on_head();
     else if (!fetch_head())
@@ -85,6 +85,7 @@ bool RemoteConnection::handle(const transport::PacketReader::Packet& packet) {
     const bool continues = !reader_.ends_tsdu();
     reader_.begin_data(data->payload_length, data->end_of_tsdu);
     // An empty DT only ends a TSDU (RFC 905 6.3.3); an empty TSDU says nothing that a read could give.
+    if (data->payload_length == 0 && !continues) ++turn_;
     return data->payload_length == 0 && continues;
   }
   reader_.skip();
@@ -174,6 +175,8 @@ Result<IsoConnection::UserData> RemoteConnection::receive_alone(Lock& lock, std:
       if (has_head()) {
         if (peek && at_empty_end()) return UserData{0, true};
         if (act_on_head()) return UserData{0, true};
+        if (!turn_over()) continue;
+        if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
         continue;
       }
       const MutableBytes head = reader_.head_room();

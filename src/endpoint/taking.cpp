@@ -4,11 +4,15 @@
 #include <array>
 
 #include "base/check.hpp"
+#include "base/fault_point.hpp"
 #include "endpoint/gathered.hpp"
 #include "endpoint/iso_socket.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
+#include "link/admission.hpp"
+#include "os/descriptors.hpp"
+#include "os/local_queue.hpp"
 #include "os/message_head.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
@@ -30,9 +34,32 @@ void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
   }
 }
 
+bool is_plain_tcp(FdRef end_point, int domain) noexcept {
+  return os::is_tcp(end_point, domain) && !os::has_upper_layer_protocol(end_point) && !os::is_listening(end_point);
+}
+
+/// A connection within the host, and with somebody whom this process would have let connect.
+bool is_local(FdRef end_point) noexcept {
+  if (os::kind(end_point) != os::SocketKind{AF_UNIX, SOCK_SEQPACKET, 0} || os::is_listening(end_point)) return false;
+  const auto peer = os::peer_credentials(end_point);
+  return peer && link::admitted(peer->uid);
+}
+
 bool is_carrier(FdRef end_point, handoff::Carrier carrier) noexcept {
-  if (carrier == handoff::Carrier::Tcp) return os::is_tcp(end_point, AF_INET) || os::is_tcp(end_point, AF_INET6);
-  return os::kind(end_point) == os::SocketKind{AF_UNIX, SOCK_SEQPACKET, 0};
+  if (carrier == handoff::Carrier::Tcp) return is_plain_tcp(end_point, AF_INET) || is_plain_tcp(end_point, AF_INET6);
+  return is_local(end_point);
+}
+
+/// Known here as an AF_ISO socket of this process: it cannot come a second time.
+bool is_here(FdRef end_point) noexcept {
+  const Found known = find(end_point.get());
+  return known.object && !known.foreign && known.object->kind() == Object::Kind::Socket;
+}
+
+/// What has come and is not taken; closed without waiting.
+void discard(HiddenFd& end_point) noexcept {
+  if (end_point.valid() && os::linger_time(end_point.ref()) > 0) os::set_linger_time(end_point.ref(), 0);
+  end_point.reset();
 }
 
 bool is_described(FdRef end_point, const handoff::CallItem& item,
@@ -40,11 +67,11 @@ bool is_described(FdRef end_point, const handoff::CallItem& item,
   if (item.kind != handoff::Kind::Connection) return false;
   switch (item.family) {
     case handoff::Family::Inet:
-      return os::is_tcp(end_point, AF_INET);
+      return is_plain_tcp(end_point, AF_INET);
     case handoff::Family::Inet6:
-      return os::is_tcp(end_point, AF_INET6);
+      return is_plain_tcp(end_point, AF_INET6);
     case handoff::Family::Iso:
-      return image && is_carrier(end_point, image->carrier);
+      return image && is_carrier(end_point, image->carrier) && !is_here(end_point);
   }
   return false;
 }
@@ -66,6 +93,12 @@ bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
   const auto unanswered = std::ranges::count_if(
       awaited_, [](const auto& entry) { return entry.second->machine.state() == handoff::ServerState::Offered; });
   if (static_cast<std::size_t>(unanswered) >= handoff::max_unanswered || awaited_.contains(frame.move)) return false;
+  if (awaited_.size() >= std::clamp(os::descriptor_limit() / 8, handoff::max_unanswered, max_awaited)) {
+    std::array<std::byte, handoff::small_frame> room;
+    reply(handoff::encode(room, frame.move, handoff::Answer{refused_no_descriptor, -1, machine_.local_reference()}));
+    trace(frame.move, 'S', "ANSWER refused: too many");
+    return true;
+  }
   auto move = std::make_shared<AwaitedMove>(self(), frame.move);
   move->description = offer.description;
   Unit unit;
@@ -75,6 +108,7 @@ bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
   unit.awaited = move;
   awaited_[frame.move] = std::move(move);
   inbox_.push_back(std::move(unit));
+  BATON_FAULT_POINT(offer_arrived);
   statistics().received.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
@@ -108,8 +142,10 @@ Result<Link::OfferSeen> Link::await_offer(Lock& lock, std::span<const iovec> roo
       move->parked_cookie = *cookie;
       insert(move->number, *cookie, move);
       trace(move->id, 'S', "offer read");
+      BATON_FAULT_POINT(offer_read);
       return seen;
     }
+    BATON_FAULT_POINT(offer_awaited);
     if (machine_.state() != transport::State::Open && !ended_ && !broken_) return fail(Fault::NotConfirmed);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress) continue;
@@ -135,8 +171,10 @@ Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, 
   if (accept) expect_descriptors();
   std::array<std::byte, handoff::small_frame> room;
   const handoff::Answer answer{accept ? std::int16_t{1} : bind_ok, move->number, machine_.local_reference()};
+  BATON_FAULT_POINT(answer_before);
   if (auto sent = send_frame(lock, handoff::encode(room, move->id, answer), waiting); !sent) return sent;
   trace(move->id, 'S', accept ? "ANSWER accepted" : "ANSWER refused");
+  BATON_FAULT_POINT(answer_queued);
   // Cancelled while the answer waited for room: L ignores it.
   (void)move->machine.answer(accept);
   if (!accept) forget(move);
@@ -144,12 +182,15 @@ Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, 
 }
 
 bool Link::expects_descriptors() const noexcept {
-  return !placeholders_.empty() || std::ranges::any_of(awaited_, [](const auto& entry) {
+  return !placeholders_.empty() || promised_ > 0 || std::ranges::any_of(awaited_, [](const auto& entry) {
     return entry.second->machine.state() == handoff::ServerState::Accepted;
   });
 }
 
-bool Link::listener_alive() const noexcept { return !peer_process_ || !peer_process_->has_exited(); }
+bool Link::listener_alive() const noexcept {
+  // A process that dies closes its end before its pidfd tells: what is said then is not heard either.
+  return (!peer_process_ || !peer_process_->has_exited()) && !os::hung_up(descriptor());
+}
 
 Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
   if (!preview.express)
@@ -159,31 +200,40 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
   static thread_local os::Received received;
   static thread_local std::vector<std::byte> buffer(handoff::max_frame + 1);
   const auto nothing = [] {
-    received = os::Received{};
+    received.discard_descriptors();
+    received.sender_pidfd.reset();
     return Pumped::Nothing;
   };
   // The announced placeholders make room, exactly now.
-  const std::size_t granted = preview.express ? std::min(preview.count, placeholders_.size()) : 0;
-  placeholders_.resize(placeholders_.size() - granted);
+  const std::size_t granted = preview.express ? std::min(preview.count, promised_ + placeholders_.size()) : 0;
+  const std::size_t freed_before = std::min(granted, promised_);
+  promised_ -= freed_before;
+  placeholders_.resize(placeholders_.size() - (granted - freed_before));
   // With L dead there is nobody to give a lost descriptor back to: look before receiving.
   if (preview.express && !listener_alive()) {
     const auto seen = os::receive_message(descriptor(), buffer, received, {.peek = true, .dont_wait = true});
     const bool whole = seen && received.descriptors.size() >= granted && !received.control_truncated;
     received.descriptors.clear();
     out_of_room_ = seen && !whole;
-    if (!whole) return nothing();
+    if (!whole) {
+      promised_ += granted;  // for the next try
+      return nothing();
+    }
   }
   const auto outcome = os::receive_message(descriptor(), buffer, received, {.dont_wait = true});
   if (!outcome || received.end) return nothing();
-  if (!preview.express) received.descriptors.clear();
+  octets_received_ += received.size;
+  if (!preview.express) received.discard_descriptors();
   const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
   const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
   if (call == nullptr || !peer_hello_) {
+    (void)nothing();
     break_off("frame");
     return Pumped::Ended;
   }
   on_call(*frame, *call, received, granted);
-  received.descriptors.clear();
+  BATON_FAULT_POINT(batch_received);
+  received.discard_descriptors();
   received.sender_pidfd.reset();
   return Pumped::Progress;
 }
@@ -200,12 +250,16 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
     whole = received.descriptors.size() == 1 && !received.control_truncated;
     if (whole || !received.control_truncated) break;
   }
+  BATON_FAULT_POINT(call_peeked);
   const auto sender = process_of(received);
   // Unless L is known to live, it cannot be given back: the end point stays in the link until there is room.
-  move->no_descriptor = !whole && received.control_truncated && (sender->has_exited() || !sender->pidfd.valid());
+  move->no_descriptor = !whole && received.control_truncated &&
+                        (sender->has_exited() || !sender->pidfd.valid() || os::hung_up(descriptor()));
   out_of_room_ = move->no_descriptor;
   if (move->no_descriptor) return Pumped::Nothing;
   (void)os::drop_message(descriptor());
+  octets_received_ += received.size;
+  BATON_FAULT_POINT(call_received);
   const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
   const auto* call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
   if (call == nullptr) {
@@ -221,7 +275,9 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
     trace(move->id, 'S', "CALL received");
   } else {
     (void)move->machine.fail();
-    move->failure = Failure{Fault::System, os::Errno{EMFILE}};
+    // None, or several: L has not done what it said.
+    move->failure =
+        received.control_truncated ? Failure{Fault::System, os::Errno{EMFILE}} : Failure{Fault::Protocol, {}};
     reply_taken(move->id, handoff::TakeOutcome::NoDescriptor, move->number);
     forget(move);
   }
@@ -230,6 +286,7 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
 
 void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received,
                    std::size_t granted) {
+  out_of_room_ = false;  // one that waited has been received, whoever wants it
   std::size_t octets = 0;
   std::size_t images = 0;
   for (std::size_t i = 0; i < call.items.size(); ++i) {
@@ -255,13 +312,16 @@ void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::R
 }
 
 void Link::on_cancel(handoff::MoveId id) {
+  BATON_FAULT_POINT(cancel_arrived);
   const auto cancelled = [&] {
     std::array<std::byte, handoff::small_frame> room;
     reply(handoff::encode(room, id, handoff::Cancelled{}));
     trace(id, 'S', "CANCELLED");
+    BATON_FAULT_POINT(cancelled_queued);
   };
   if (const auto arrival = std::ranges::find(arrived_, id, &Arrival::id); arrival != arrived_.end()) {
     if (!listener_alive()) return;  // the CALL was the commit
+    discard(arrival->end_point);
     arrived_.erase(arrival);
     return cancelled();
   }
@@ -275,7 +335,7 @@ void Link::on_cancel(handoff::MoveId id) {
   if (move->machine.cancel(listener_alive()) != handoff::ServerStep::SendCancelled) return;
   cancelled();
   move->failure = {Fault::Cancelled, {}};
-  move->arrived.reset();
+  discard(move->arrived);
   forget(move);
   if (std::erase_if(inbox_, [id](const Unit& unit) { return unit.kind == Unit::Kind::Offer && unit.move == id; }) > 0)
     fetched();
@@ -288,6 +348,7 @@ handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item,
   if (!cookie || *cookie != item.image.cookie) return handoff::TakeOutcome::WrongCookie;
   // Of a connection within the host the kernel counts nothing.
   if (image && image->carrier == handoff::Carrier::Local) return handoff::TakeOutcome::Taken;
+  if (os::never_connected(end_point)) return handoff::TakeOutcome::WrongKind;
   return untouched(end_point, from_image(item.image.position)) ? handoff::TakeOutcome::Taken
                                                                : handoff::TakeOutcome::Touched;
 }
@@ -320,19 +381,21 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
   const auto outcome = check(move->arrived.ref(), move->item, move->iso_image);
   if (outcome != handoff::TakeOutcome::Taken) {
     (void)move->machine.fail();
-    move->arrived.reset();
+    discard(move->arrived);
     reply_taken(move->id, outcome, move->number);
     move->failure = {outcome == handoff::TakeOutcome::Touched ? Fault::Touched : Fault::Protocol, {}};
     forget(move);
     return std::unexpected{move->failure};
   }
+  BATON_FAULT_POINT(position_checked);
   std::array<std::byte, handoff::small_frame> room;
   const handoff::TakenItem item{move->id, outcome, move->number};
   move->taking = true;
   const auto sent = send_frame(lock, handoff::encode(room, {&item, 1}), waiting);
   move->taking = false;
+  BATON_FAULT_POINT(taken_queued);
   // L gone: the CALL was the commit. Anything else left TAKEN unsent: L still decides.
-  const bool listener_gone = !sent && (ended_ || send_broken_);
+  const bool listener_gone = !sent && (ended_ || send_broken_ || !listener_alive());
   if (!sent && !listener_gone) {
     if (move->cancel_seen) on_cancel(move->id);
     return sent;
@@ -349,16 +412,19 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   if (parked && parked->nonblocking != move->description.nonblocking) nonblocking = parked->nonblocking;
   if (os::is_nonblocking(move->arrived.ref()) != nonblocking)
     (void)os::set_nonblocking(move->arrived.ref(), nonblocking);
+  os::stop_signals(move->arrived.ref());
   const UniqueFd end_point = move->arrived.release();
   // Ours again: an earlier move of ours, whose outcome nobody has read yet, stands for it no more.
   endpoint::erase(move->item.image.cookie);
   std::shared_ptr<IsoSocket> iso;
   if (move->item.family == handoff::Family::Iso)
     iso = settle_iso(end_point.ref(), move->number, move->item.image.cookie, move->iso_image);
+  BATON_FAULT_POINT(number_before);
   // A number that the program has closed meanwhile stays closed, and so does the end point.
   const auto standing = os::cookie(FdRef{move->number});
   const bool placed = standing && *standing == move->parked_cookie &&
                       os::replace(end_point.ref(), move->number, !parked || parked->close_on_exec);
+  BATON_FAULT_POINT(number_placed);
   endpoint::erase(move->parked_cookie);
   if (iso && placed) insert(move->number, move->item.image.cookie, iso);
   if (iso && !placed) erase_alias(move->item.image.cookie, *iso);
@@ -367,6 +433,8 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   trace(move->id, 'S', "TAKEN");
   forget(move);
 }
+
+void Link::Arrival::discard() noexcept { endpoint::discard(end_point); }
 
 void Link::Arrival::settle(int number) const {
   if (item.family == handoff::Family::Iso)
@@ -377,6 +445,7 @@ void Link::reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int des
   std::array<std::byte, handoff::small_frame> room;
   const handoff::TakenItem item{id, outcome, descriptor};
   if (!ended_ && !broken_) reply(handoff::encode(room, {&item, 1}));
+  BATON_FAULT_POINT(not_taken_queued);
   if (os::trace_enabled()) os::TraceLine{cookie_, id, 'S', "not taken"}.text("why", handoff::name_of(outcome));
 }
 
@@ -393,7 +462,7 @@ void Link::decline(const Lock&, const std::shared_ptr<AwaitedMove>& awaited) {
   if (move->machine.give_up() == handoff::ServerStep::SendAnswer && !ended_ && !broken_)
     reply(handoff::encode(room, move->id, handoff::Answer{refused_no_reason, move->number, 0}));
   move->failure = {Fault::BadDescriptor, {}};
-  move->arrived.reset();
+  discard(move->arrived);
   if (called) reply_taken(move->id, handoff::TakeOutcome::Declined, move->number);
   forget(move);
 }
@@ -406,76 +475,6 @@ void AwaitedMove::number_lost() noexcept {
 void AwaitedMove::adopt(int through) noexcept {
   const auto standing = os::cookie(FdRef{number});
   if (!standing || *standing != parked_cookie) number = through;
-}
-
-Result<void> Link::top_up_credit() {
-  const std::size_t held = placeholders_.size() + arrived_.size();
-  // In halves: a CREDIT for each move would be a message for each move. A dead L has no use for it.
-  if (held > credit_target_ / 2 || !listener_alive()) return {};
-  std::uint32_t more = 0;
-  if (const auto event = os::event_descriptor())
-    for (; held + more < credit_target_; ++more) {
-      auto placeholder = os::duplicate(event->ref());
-      if (!placeholder) break;
-      placeholders_.emplace_back(std::move(*placeholder));
-    }
-  if (more == 0) return held == 0 ? fail(os::Errno{EMFILE}) : Result<void>{};
-  expect_descriptors();
-  std::array<std::byte, handoff::small_frame> room;
-  reply(handoff::encode(room, handoff::Credit{more}));
-  return {};
-}
-
-Result<std::size_t> Link::announce_credit(const Lock& lock, std::size_t count) {
-  if (machine_.state() == transport::State::Indicated)
-    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
-  credit_target_ = count;
-  if (auto announced = top_up_credit(); !announced) return std::unexpected{announced.error()};
-  return placeholders_.size();
-}
-
-Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<const std::size_t> rooms,
-                                                       const Waiting& waiting) {
-  if (credit_target_ == 0) {
-    constexpr std::size_t default_credit = 64;
-    if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
-  }
-  while (arrived_.empty()) {
-    const Pumped pumped = pump(lock);
-    if (pumped == Pumped::Progress) continue;
-    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
-    if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);
-    if (auto topped = top_up_credit(); !topped) return std::unexpected{topped.error()};
-    if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
-  }
-  std::vector<Arrival> taken;
-  std::vector<handoff::TakenItem> items;
-  while (!arrived_.empty() && taken.size() < rooms.size() && items.size() < handoff::max_batch) {
-    if (arrived_.front().user_data.size() > rooms[taken.size()]) break;
-    Arrival arrival = std::move(arrived_.front());
-    arrived_.pop_front();
-    const auto outcome = check(arrival.end_point.ref(), arrival.item, arrival.iso_image);
-    items.push_back({arrival.id, outcome, arrival.end_point.ref().get()});
-    if (outcome == handoff::TakeOutcome::Taken) taken.push_back(std::move(arrival));
-  }
-  if (items.empty()) return fail(Fault::TooLong);
-  std::vector<std::byte> room(handoff::taken_size(items.size()));
-  const auto sent = send_frame(lock, handoff::encode(room, items), waiting);
-  if (!sent && !(ended_ || broken_ || send_broken_)) {
-    for (auto arrival = taken.rbegin(); arrival != taken.rend(); ++arrival) arrived_.push_front(std::move(*arrival));
-    for (const auto& item : items)
-      if (item.outcome != handoff::TakeOutcome::Taken) reply_taken(item.move, item.outcome, -1);
-    return std::unexpected{sent.error()};
-  }
-  const Instant now = os::monotonic_now();
-  for (const Arrival& arrival : taken) {
-    endpoint::erase(arrival.item.image.cookie);  // as in settle()
-    statistics().pause_since(arrival.item.image.stopped_at, now);
-    trace(arrival.id, 'S', "TAKEN");
-  }
-  statistics().taken.fetch_add(taken.size(), std::memory_order_relaxed);
-  if (auto topped = top_up_credit(); !topped && taken.empty()) return std::unexpected{topped.error()};
-  return taken;
 }
 
 }  // namespace baton::endpoint

@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "os/kernel.hpp"
+#include "os/socket.hpp"
 
 namespace baton::os {
 namespace {
@@ -53,12 +54,18 @@ void empty(Received& out) noexcept {
   out.data_truncated = false;
   out.control_truncated = false;
   out.end = false;
-  out.descriptors.clear();
+  out.discard_descriptors();
   out.sender.reset();
   out.sender_pidfd.reset();
 }
 
 }  // namespace
+
+void Received::discard_descriptors() noexcept {
+  for (const UniqueFd& each : descriptors)
+    if (each.valid() && linger_time(each.ref()) > 0) set_linger_time(each.ref(), 0);
+  descriptors.clear();
+}
 
 Result<void> receive_message(FdRef socket, MutableBytes buffer, Received& out, ReceiveFlags flags) noexcept {
   BATON_CHECK(!buffer.empty());

@@ -25,6 +25,13 @@ namespace baton::os {
 inline constexpr std::size_t max_descriptors_per_message = 253;
 
 struct Received {
+  Received() noexcept = default;
+  Received(const Received&) = delete;
+  Received& operator=(const Received&) = delete;
+  ~Received() { discard_descriptors(); }
+  /// Closes them without waiting: a socket's SO_LINGER, which its sender chose, is switched off first.
+  void discard_descriptors() noexcept;
+
   std::size_t size = 0;            // octets in the caller's buffer
   bool data_truncated = false;     // the message was longer than the buffer; the rest is lost
   bool control_truncated = false;  // descriptors were lost, most often because the table of this process is full

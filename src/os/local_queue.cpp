@@ -2,6 +2,7 @@
 #include "os/local_queue.hpp"
 
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -14,5 +15,10 @@ Result<std::size_t> queued_octets(FdRef socket) noexcept {
 }
 
 void refuse_messages(FdRef socket) noexcept { ::shutdown(socket.get(), SHUT_RD); }
+
+bool hung_up(FdRef socket) noexcept {
+  pollfd entry{socket.get(), 0, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+}
 
 }  // namespace baton::os

@@ -16,4 +16,8 @@ namespace baton::os {
 /// The other side's next send gives EPIPE; what has arrived stays to be read (shutdown(2), SHUT_RD).
 void refuse_messages(FdRef socket) noexcept;
 
+/// All descriptors of the other side are closed (POLLHUP): what has arrived can be read, nothing said is heard. So also
+/// where both sides refuse messages. False for no socket.
+[[nodiscard]] bool hung_up(FdRef socket) noexcept;
+
 }  // namespace baton::os

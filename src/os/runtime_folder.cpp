@@ -125,7 +125,7 @@ Result<UniqueFd> open_sub(const Folder& parent, const char* sub, Missing missing
   }
   if (!folder) return std::unexpected{folder.error()};
   // In a shared folder the first user to come made it. Its owner could remove others' names, which denies service;
-  // posing as another fails at the check of the peer's user.
+  // posing as another fails at the check of the peer's user, and exchanging two names at the TSEL that the CR calls.
   const bool trusted = parent.is_shared() || folder->is_ours() || folder->status.st_uid == 0;
   if (!trusted || !folder->keeps_files_safe()) return failure(EACCES);
   return std::move(folder->descriptor);

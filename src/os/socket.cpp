@@ -164,6 +164,23 @@ Result<UniqueFd> parked_socket(bool nonblocking, bool close_on_exec) noexcept {
   return new_socket(SOCK_DGRAM, nonblocking, close_on_exec);
 }
 
+int linger_time(FdRef socket) noexcept {
+  const auto setting = option<linger>(socket, SOL_SOCKET, SO_LINGER);
+  return setting && setting->l_onoff != 0 ? setting->l_linger : 0;
+}
+
+void set_linger_time(FdRef socket, int seconds) noexcept {
+  const linger setting{.l_onoff = seconds > 0 ? 1 : 0, .l_linger = seconds};
+  [[maybe_unused]] const int outcome = setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &setting, sizeof setting);
+}
+
+void stop_signals(FdRef descriptor) noexcept {
+  const int status = fcntl(descriptor.get(), F_GETFL);
+  if (status >= 0 && (status & O_ASYNC) != 0) {
+    [[maybe_unused]] const int outcome = fcntl(descriptor.get(), F_SETFL, status & ~O_ASYNC);
+  }
+}
+
 Result<Credentials> peer_credentials(FdRef socket) noexcept {
   const auto peer = option<ucred>(socket, SOL_SOCKET, SO_PEERCRED);
   if (!peer) return std::unexpected{peer.error()};

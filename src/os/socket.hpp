@@ -111,6 +111,14 @@ Result<void> replace(FdRef source, int number, bool close_on_exec) noexcept;
 /// What stands in for an end point: an unconnected AF_UNIX datagram socket, whose reads wait and whose writes fail.
 [[nodiscard]] Result<UniqueFd> parked_socket(bool nonblocking, bool close_on_exec) noexcept;
 
+/// How long a close waits for unsent octets (SO_LINGER, seconds); 0: it does not wait.
+[[nodiscard]] int linger_time(FdRef socket) noexcept;
+/// 0: a close does not wait. close(2) waits even where the socket is non-blocking, so what a stranger has sent is never
+/// closed with its own setting. The setting is the open file's: all its holders have it.
+void set_linger_time(FdRef socket, int seconds) noexcept;
+/// Switches off that the descriptor raises signals (O_ASYNC, fcntl(2)): whom they go to its former owner has said.
+void stop_signals(FdRef descriptor) noexcept;
+
 /// SO_PEERCRED: who listened, connected or made the pair, at that time.
 [[nodiscard]] Result<Credentials> peer_credentials(FdRef socket) noexcept;
 /// A pidfd of that process: SO_PEERPIDFD, else pidfd_open of the pid, which by then may be a stranger's.

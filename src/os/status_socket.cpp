@@ -14,6 +14,11 @@
 #include "os/runtime_folder.hpp"
 
 namespace baton::os {
+namespace {
+
+constexpr int backlog = 16;
+
+}  // namespace
 
 Result<void> StatusSocket::open() {
   auto folder = open_for_bind("status");
@@ -29,7 +34,6 @@ Result<void> StatusSocket::open() {
   if (!listening.valid()) return failure();
   if (::fchmod(listening.get(), 0600) != 0) return failure();  // what bind(2) makes takes this mode
   if (::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return failure();
-  constexpr int backlog = 16;
   if (::listen(listening.get(), backlog) != 0) return failure();
   folder_ = std::move(*folder);
   listening_ = std::move(listening);
@@ -49,7 +53,8 @@ void StatusSocket::close() noexcept {
 }
 
 void StatusSocket::answer(FdRef listening, std::string_view document) noexcept {
-  for (;;) {
+  // Who asks again and again is served again and again, but not before everything else.
+  for (int answered = 0; answered <= backlog; ++answered) {
     const UniqueFd asker{adopt, ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (!asker.valid()) return;
     // A document is far smaller than the socket's buffer; who does not read it gets what fits.

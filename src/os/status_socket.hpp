@@ -28,7 +28,7 @@ class StatusSocket {
   /// Invalid while closed.
   [[nodiscard]] FdRef descriptor() const noexcept { return listening_.ref(); }
 
-  /// Answers all who wait now, without waiting for any of them.
+  /// Answers those who wait now, at most a full backlog, without waiting for any of them.
   static void answer(FdRef listening, std::string_view document) noexcept;
 
  private:

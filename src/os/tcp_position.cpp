@@ -173,6 +173,12 @@ Result<StreamPosition> confirm_position(FdRef socket) noexcept {
   return now && now->state == TcpState::Close ? read_position(socket) : confirmed;
 }
 
+bool never_connected(FdRef socket) noexcept {
+  // Both hang up; only a connection that is over has shut its input as well (tcp_poll of the kernel).
+  pollfd entry{.fd = socket.get(), .events = POLLRDHUP, .revents = 0};
+  return poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0 && (entry.revents & POLLRDHUP) == 0;
+}
+
 bool urgent_pending(FdRef socket) noexcept {
   pollfd entry{.fd = socket.get(), .events = POLLPRI, .revents = 0};
   return poll(&entry, 1, 0) == 1 && (entry.revents & POLLPRI) != 0;

@@ -59,6 +59,8 @@ struct StreamPosition {
 /// ENOENT: the kernel has no tcp_diag, or the socket is of another network namespace; EAGAIN as above.
 [[nodiscard]] Result<StreamPosition> confirm_position(FdRef socket) noexcept;
 
+/// A TCP socket that has no connection and never had one: neither open nor over. One that listens is answered with no.
+[[nodiscard]] bool never_connected(FdRef socket) noexcept;
 /// Urgent data has arrived and is not read (POLLPRI).
 [[nodiscard]] bool urgent_pending(FdRef socket) noexcept;
 

@@ -46,9 +46,15 @@ UniqueFd open_trace(struct stat& file) noexcept {
   const char* const name = secure_getenv("BATON_TRACE");
   if (name == nullptr || *name == '\0') return {};
   // O_NONBLOCK: opening a FIFO must not wait. What is neither file nor terminal could raise SIGPIPE and is refused.
-  const UniqueFd opened{adopt, open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600)};
+  // O_NOFOLLOW: in a folder for all, a stranger's link would lead into a file of ours; /dev/stderr is one of root's.
+  const int follow = std::string_view{name}.starts_with("/dev/") ? 0 : O_NOFOLLOW;
+  const UniqueFd opened{adopt,
+                        open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | follow, 0600)};
   if (!opened.valid() || fstat(opened.get(), &file) != 0) return {};
   if (!S_ISREG(file.st_mode) && !S_ISCHR(file.st_mode)) return {};
+  if (follow == 0 || S_ISCHR(file.st_mode)) return duplicate_high(opened.ref(), trace_number_from).value_or(UniqueFd{});
+  // A stranger's file is the stranger's to read, and one of two names may be of a file that is no trace.
+  if ((file.st_uid != geteuid() && file.st_uid != 0) || file.st_nlink != 1) return {};
   return duplicate_high(opened.ref(), trace_number_from).value_or(UniqueFd{});
 }
 

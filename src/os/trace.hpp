@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // baton: os/trace.hpp: what each move did, one JSON object per line, for tests and for the search of errors.
 //
-// On when BATON_TRACE names a file in the environment: a regular file (made with mode 0600) or a character device.
+// On when BATON_TRACE names a file in the environment: a regular file of this user or root, with one name (made with
+// mode 0600), or a character device. Below /dev symbolic links are followed, elsewhere the last part may be none.
 // Each line is one write(2) to a descriptor opened for appending, so lines of several processes and threads never mix:
 //   {"t":<ns of CLOCK_MONOTONIC>,"pid":1,"link":"<cookie, hex>","move":"<id, hex>","role":"L","event":"...", ...}
 // Nothing secret: never user data, never addresses of memory. errno is kept. A line that cannot be written is lost, so
