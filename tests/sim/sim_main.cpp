@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// sim [--small|--full] [--mutants] [NAME...]: searches the setups of scenarios.cpp from end to end, all or those whose
+// names begin so, and prints a row for each. --mutants: searches for the planted bugs instead, and prints their traces.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "explore.hpp"
+#include "scenarios.hpp"
+
+namespace {
+
+using namespace baton::sim;
+
+constexpr std::size_t most_states = 60'000'000;
+
+void print_trace(const Exploration& found) {
+  for (std::size_t i = 0; i < found.trace.size(); ++i) std::printf("%4zu  %s\n", i + 1, found.trace[i].c_str());
+  std::printf("   => %s\n", found.broken.c_str());
+}
+
+bool search(const Setup& setup) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Exploration found = explore(setup, most_states);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const bool holds = found.broken.empty() && found.acyclic && found.complete;
+  std::printf("| %-34s | %10zu | %11zu | %8zu | %6zu | %6.1f | %s |\n", setup.name.c_str(), found.states,
+              found.transitions, found.at_rest, found.depth, took.count(),
+              holds                   ? "holds"
+              : !found.broken.empty() ? "BROKEN"
+              : !found.complete       ? "too many"
+                                      : "ENDLESS");
+  if (!found.broken.empty()) print_trace(found);
+  std::fflush(stdout);
+  return holds;
+}
+
+bool hunt(const MutantName& named) {
+  const Setup setup = scenario_for(named.mutant);
+  const Exploration found = explore(setup, most_states);
+  std::printf("\n%s (%s): %s\n", named.name, setup.name.c_str(), found.broken.empty() ? "NOT FOUND" : "found");
+  print_trace(found);
+  return !found.broken.empty();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Extent extent = Extent::Normal;
+  bool mutants = false;
+  std::vector<std::string> names;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--full") == 0)
+      extent = Extent::Full;
+    else if (std::strcmp(argv[i], "--small") == 0)
+      extent = Extent::Small;
+    else if (std::strcmp(argv[i], "--mutants") == 0)
+      mutants = true;
+    else
+      names.emplace_back(argv[i]);
+  }
+  bool good = true;
+  if (mutants) {
+    for (const MutantName& each : mutant_names) good = hunt(each) && good;
+    return good ? 0 : 1;
+  }
+  std::printf("| %-34s | %10s | %11s | %8s | %6s | %6s | |\n", "setup", "states", "transitions", "at rest", "depth",
+              "s");
+  std::printf("|---|---|---|---|---|---|---|\n");
+  for (const Setup& setup : scenarios(extent)) {
+    bool wanted = names.empty();
+    for (const std::string& name : names) wanted = wanted || setup.name.starts_with(name);
+    if (wanted) good = search(setup) && good;
+  }
+  return good ? 0 : 1;
+}
