@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench soak coverage fuzz format check-format tidy asan tsan clang install clean
+.PHONY: help deps peers demo test bench crash soak coverage fuzz format check-format tidy asan tsan clang install clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ soak: deps ## 10,000 connections to and fro under traffic for a minute (SOAK="--
 
 coverage: deps ## which lines of what reads from outside tests and fuzzers reach; fails below 90 %
 	@tools/coverage.sh
+
+crash: deps ## kill L and S more than 10,000 times; writes docs/crashes.md
+	@tests/crash/long.sh
 
 fuzz: deps ## run each fuzzer for a minute (FUZZ="SECONDS NAME...": others; tools/fuzz.sh)
 	@tools/fuzz.sh $(FUZZ)

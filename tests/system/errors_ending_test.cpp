@@ -69,6 +69,30 @@ TEST_F(Ending, CloseOfTheParkedNumberAfterTheAnswerRefusesTheCall) {
   EXPECT_ERRNO(ECONNABORTED, outcome(client_));
 }
 
+TEST_F(Ending, WhatComesBackLingersAsBefore) {
+  const int set = listener_
+                      ->call([number = client_.number] {
+                        const linger minute{1, 60};
+                        return ::setsockopt(number, SOL_SOCKET, SO_LINGER, &minute, sizeof minute);
+                      })
+                      .value;
+  EXPECT_EQ(set, 0);
+  called(client_);
+  close_in(*server_, {offered_.fd_server});
+  EXPECT_ERRNO(
+      EAGAIN,
+      server_->call([link = link_.in_server] { return system_tests::receive_offer(link, MSG_DONTWAIT); }).value);
+  EXPECT_ERRNO(ECONNABORTED, outcome(client_));
+  const auto after = listener_->call([number = client_.number] {
+    linger setting{};
+    socklen_t size = sizeof setting;
+    (void)::getsockopt(number, SOL_SOCKET, SO_LINGER, &setting, &size);
+    return setting;
+  });
+  EXPECT_EQ(after.value.l_onoff, 1);
+  EXPECT_EQ(after.value.l_linger, 60);
+}
+
 TEST_F(Ending, CloseOfTheParkedNumberAfterTheCallRefuses) {
   called(client_);
   close_in(*server_, {offered_.fd_server});
