@@ -137,7 +137,7 @@ class Caller {
     message.head.msg_iovlen = choice >> 4 & 3;
     if ((choice & 128) != 0) {
       message.head.msg_name = message.name.data();
-      message.head.msg_namelen = input_.u8() % (message.name.size() + 1);
+      message.head.msg_namelen = input_.u8() % static_cast<socklen_t>(message.name.size() + 1);
     }
   }
   int flags() {

@@ -68,7 +68,7 @@ bool is_open(int number) { return ::fcntl(number, F_GETFD) >= 0; }
 
 std::size_t count_open() {
   std::size_t count = 0;
-  for (int number = 0; number < most_numbers; ++number) count += is_open(number) ? 1 : 0;
+  for (int number = 0; number < most_numbers; ++number) count += is_open(number) ? 1U : 0U;
   return count;
 }
 
@@ -85,7 +85,7 @@ TcpPair connect_tcp() {
   static std::uint16_t count = 0;
   sockaddr_in own{};
   own.sin_family = AF_INET;
-  own.sin_addr.s_addr = htonl((127U << 24) + (1U << 16) + ++count);
+  own.sin_addr.s_addr = htonl((127U << 24U) + (1U << 16U) + ++count);
   BATON_REQUIRE(::bind(pair.client.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   BATON_REQUIRE(::setsockopt(pair.client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);

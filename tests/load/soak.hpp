@@ -21,7 +21,7 @@ namespace baton::load {
 
 struct Settings {
   std::uint32_t connections = 10000;
-  std::uint32_t active = 500;  // connections with a message under way at any time
+  std::uint32_t active = 100;  // connections with a message under way at any time
   std::uint64_t moves = 0;     // ends after the round that reaches it; 0: by time
   std::uint64_t seconds = 60;  // ends after the round in which they pass; with `moves`: no limit
   std::uint32_t room = 0;  // RLIMIT_NOFILE of member 1, less than the connections: it takes what it can; 0: as it is
