@@ -114,7 +114,7 @@ class Caller {
     message.head.msg_control = &message.header;
     message.head.msg_controllen = sizeof message.header;
     if ((choice & 3) == 1) {
-      message.head.msg_controllen = input_.u8() % (sizeof message.header + 1);
+      message.head.msg_controllen = input_.up_to<std::size_t>(sizeof message.header);
     } else if ((choice & 3) == 2) {
       // A cmsghdr, as connection data travels.
       auto* const data = reinterpret_cast<cmsghdr*>(message.control.data());
@@ -122,7 +122,7 @@ class Caller {
       data->cmsg_level = SOL_TRANSPORT;
       data->cmsg_type = TPOPT_CONN_DATA + (input_.u8() % 4) * 0x100;
       message.head.msg_control = message.control.data();
-      message.head.msg_controllen = input_.u8() % (message.control.size() + 1);
+      message.head.msg_controllen = input_.up_to<std::size_t>(message.control.size());
     } else if ((choice & 15) == 3) {
       message.head.msg_control = nullptr;
       message.head.msg_controllen = 0;
@@ -137,7 +137,7 @@ class Caller {
     message.head.msg_iovlen = choice >> 4 & 3;
     if ((choice & 128) != 0) {
       message.head.msg_name = message.name.data();
-      message.head.msg_namelen = input_.u8() % static_cast<socklen_t>(message.name.size() + 1);
+      message.head.msg_namelen = input_.up_to<socklen_t>(message.name.size());
     }
   }
   int flags() {
@@ -173,7 +173,7 @@ class Caller {
   void set_option() {
     cmsg_redhdr value = header();
     const int name = option();
-    const int size = (input_.u8() & 3) == 0 ? input_.u8() % static_cast<int>(sizeof value + 1) : sizeof value;
+    const int size = (input_.u8() & 3) == 0 ? input_.up_to<int>(sizeof value) : static_cast<int>(sizeof value);
     const bool null = input_.u8() == 255;
     (void)soc_setsockopt(any_number(), SOL_TRANSPORT, name, null ? nullptr : &value, size);
   }
@@ -181,7 +181,7 @@ class Caller {
     cmsg_redhdr value = header();
     const int name = option();
     socklen_t size = sizeof value;
-    if ((input_.u8() & 3) == 0) size = input_.u8() % (sizeof value + 1);
+    if ((input_.u8() & 3) == 0) size = input_.up_to<socklen_t>(sizeof value);
     const std::uint8_t nulls = input_.u8();
     (void)soc_getsockopt(any_number(), SOL_TRANSPORT, name, nulls == 255 ? nullptr : &value,
                          nulls == 254 ? nullptr : &size);
@@ -219,7 +219,7 @@ class Caller {
       const std::size_t at = input_.u8() % sizeof address;
       octets[at] = input_.u8();
     }
-    socklen_t size = input_.u8() % (name.size() + 1);
+    socklen_t size = input_.up_to<socklen_t>(name.size());
     const int number = any_number();
     switch (input_.u8() % 4) {
       case 0:
@@ -229,17 +229,17 @@ class Caller {
         (void)soc_getpeername(number, name.data(), &size);
         return;
       case 2:
-        (void)soc_bind(link(), &address, static_cast<int>(input_.u8() % (sizeof address + 1)));
+        (void)soc_bind(link(), &address, input_.up_to<int>(sizeof address));
         return;
       case 3:
-        (void)soc_connect(link(), &address, static_cast<int>(input_.u8() % (sizeof address + 1)));
+        (void)soc_connect(link(), &address, input_.up_to<int>(sizeof address));
         return;
     }
   }
   void poll() {
     std::array<pollfd, 4> entries{};
     for (pollfd& entry : entries) entry = {any_number(), static_cast<short>(input_.u8()), 0};
-    (void)soc_poll_ms(entries.data(), input_.u8() % (entries.size() + 1), 0);
+    (void)soc_poll_ms(entries.data(), input_.up_to<unsigned long>(entries.size()), 0);
   }
   void select() {
     std::array<fd_set, 3> sets{};

@@ -38,6 +38,11 @@ class Input {
     rest_ = rest_.subspan(1);
     return value;
   }
+  /// 0 to `most`, at most 255.
+  template <class T>
+  T up_to(std::size_t most) {
+    return static_cast<T>(u8() % (most + 1));
+  }
   std::uint16_t u16() {
     const unsigned high = u8();
     return static_cast<std::uint16_t>(high << 8 | u8());

@@ -29,7 +29,8 @@ struct Reader {
   HiddenFd event;
   os::StatusSocket status;
   bool running = false;
-  std::uint32_t in_generation = 0;
+  std::uint32_t in_generation = generation();
+  Reader* parents = nullptr;  // of the process that forked us: its mutex may be locked for ever
 };
 
 // Never destroyed: the thread may outlive static destruction.
@@ -38,7 +39,7 @@ Reader& reader() {
   // In a forked child there is no thread, and the links are the parent's.
   if (instance->in_generation != generation()) {
     auto* fresh = new Reader;
-    fresh->in_generation = generation();
+    fresh->parents = instance;
     instance = fresh;
   }
   return *instance;
