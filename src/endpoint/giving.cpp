@@ -255,7 +255,15 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
   const Bytes frame = handoff::encode_call(room, move->id, false, {&move->item, 1}, move->iso_image, 0);
   const iovec octets{const_cast<std::byte*>(frame.data()), frame.size()};
   // Of S's death the pidfd tells: it is there before S can have the end point.
-  if (auto known = ensure_pidfd(*move->server); !known) return known;
+  if (auto known = ensure_pidfd(*move->server); !known) {
+    // Dead already, even if a child of it keeps the link: there is nobody to call.
+    if (known.error().fault == Fault::LinkEnded) pump_all(lock);
+    if (known.error().fault == Fault::LinkEnded && !move->machine.ended()) {
+      move->failure = known.error();
+      act(move, move->machine.cancel());
+    }
+    return known;
+  }
   const int descriptor = move->real.ref().get();
   BATON_FAULT_POINT(call_before);
   move->sending = true;

@@ -229,6 +229,7 @@ Result<void> Link::ensure_pidfd(Process& process) {
   // Processes of another pid namespace have no number here: of their death only the link tells.
   if (process.pidfd.valid() || process.pid <= 0) return {};
   auto opened = os::open_pidfd(process.pid);
+  if (!opened && os::number(opened.error()) == ESRCH) return fail(Fault::LinkEnded);
   if (!opened) return fail(opened.error());
   process.pidfd = std::move(*opened);
   return {};
