@@ -158,7 +158,7 @@ TEST_F(Order, UserDataWhereAFrameIsExpectedAndTheReverse) {
   EXPECT_EQ(listener_->call([link = link_.in_listener] { return soc_send(link, "text", 4, 0); }).value, 4);
   EXPECT_STEP(offer(client_));
   EXPECT_ERRNO(ENOMSG, receive_offer());
-  const auto read_text = [this](Agent& agent, int link) {
+  const auto read_text = [](Agent& agent, int link) {
     return agent.call([=] {
       char text[8];
       return soc_read(link, text, sizeof text);
