@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 # No system call, no clock, no descriptor.
-PURE = ("base", "cotp", "transport", "tsap", "handoff")
+PURE = ("base", "cotp", "transport", "tsap", "handoff", "recognise", "routing")
 # Who may include whom: a room and all that it may see.
 BASE = {"base"}
 ALLOWED = {
@@ -22,11 +22,13 @@ ALLOWED = {
     "handoff": BASE | {"cotp", "transport", "tsap"},
     "os": BASE,
     "link": BASE | {"os", "tsap"},
+    "recognise": BASE | {"cotp", "tsap"},
+    "routing": BASE | {"tsap", "recognise"},
 }
 ALLOWED["endpoint"] = ALLOWED["handoff"] | ALLOWED["link"] | {"handoff", "link"}
 ALLOWED["capi"] = ALLOWED["endpoint"] | {"endpoint"}
 ALLOWED["api"] = ALLOWED["endpoint"] | {"endpoint"}
-ALLOWED["dispatch"] = ALLOWED["api"] | {"api"}
+ALLOWED["dispatch"] = ALLOWED["api"] | {"api", "recognise", "routing"}
 ALLOWED["cli"] = ALLOWED["api"] | {"api"}
 
 # Programs may print, and may read and write descriptors of their own; the rest is library.
@@ -44,8 +46,8 @@ SYSTEM_HEADER = re.compile(
     r"(sys|net|netinet|netpacket|arpa|linux|asm|asm-generic)/.*|"
     r"(unistd|fcntl|poll|signal|pthread|sched|spawn|dirent|ifaddrs|netdb|termios|time|syslog|dlfcn)\.h|"
     r"csignal|ctime|fstream|iostream|filesystem|thread")
-# Only the type iovec; the calls that it declares are looked for by name.
-VALUE_HEADERS = frozenset({"sys/uio.h"})
+# Only the type iovec, and the text of IP addresses; the system calls that they declare are looked for by name.
+VALUE_HEADERS = frozenset({"sys/uio.h", "arpa/inet.h"})
 CLOCK = re.compile(r"\b(\w*clock\s*::\s*now|clock_gettime|gettimeofday|timespec_get)\s*\(|(?<![\w.>])::\s*time\s*\("
                    r"|\bstd\s*::\s*time\s*\(")
 PRINTS = re.compile(r"\b(printf|fprintf|vfprintf|puts|fputs|putchar|perror|syslog|std\s*::\s*(cout|cerr|clog|print|println))\b")
