@@ -124,8 +124,8 @@ TEST(PacketReader, AsksForExactlyTheHead) {
 }
 
 TEST(PacketReader, ReadsTheLongestHeadThatThereIs) {
-  Octets header = hex("fe 80 0001 0002 80 e0 f5");
-  header = std::move(header) + pattern(255 - header.size());
+  const Octets fixed = hex("fe 80 0001 0002 80 e0 f5");
+  const Octets header = fixed + pattern(255 - fixed.size());
   const Octets stream = packet(255, header);
   ASSERT_EQ(stream.size(), max_head);
   Receiver receiver;
