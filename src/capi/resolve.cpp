@@ -80,6 +80,7 @@ endpoint::Result<void> await_give_back(endpoint::GivenMove& move, Use use, const
       return {};
     }
     if (move.machine.state() == handoff::ListenerState::Offered && !move.express) return {};
+    link.renew_parked(lock, std::static_pointer_cast<endpoint::GivenMove>(move.shared_from_this()));
     if (use != Use::Read) return fail(Fault::Busy);
     if (auto waited = link.pause(lock, waiting, POLLIN); !waited) return waited;
   }

@@ -161,6 +161,10 @@ class Link final : public IsoConnection {
   [[nodiscard]] short wait_events(const Lock&, short events) const noexcept;
   /// Looks whether a process that moves depend on has died, and ends those moves: whether anything has changed.
   bool detect_deaths();
+  /// A parked socket that the program has shut down gives an end of file to whoever reads it plainly: another takes its
+  /// place. For those who are about to wait for the move.
+  void renew_parked(const Lock& lock, const std::shared_ptr<GivenMove>& move);
+  void renew_parked(const Lock& lock, const std::shared_ptr<AwaitedMove>& move);
   /// Ends at a process's death too.
   Result<void> pause(Lock& lock, const Waiting& waiting, short events) override;
 
@@ -208,6 +212,8 @@ class Link final : public IsoConnection {
 
   // link_waiting.cpp
   [[nodiscard]] bool inbox_full() const noexcept;
+  static void renew_parked(const Lock& lock, int number, std::uint64_t& parked_cookie,
+                           const std::shared_ptr<Object>& move);
 
   // link_pump.cpp
   Pumped receive_one();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Waiting for a link: for what is in it, for room, and for the processes that moves depend on.
 #include <algorithm>
+#include <cerrno>
 
 #include "endpoint/link.hpp"
+#include "os/local_queue.hpp"
 #include "os/process.hpp"
+#include "os/socket.hpp"
 #include "os/wait.hpp"
 
 namespace baton::endpoint {
@@ -65,6 +68,31 @@ void Link::add_process_entries(std::vector<pollfd>& entries) const {
   for (const auto& [id, move] : given_)
     if (!move->sending) add(move->server.get());
   if (depends_on_listener() || senders_ > 0) add(peer_process_.get());
+}
+
+void Link::renew_parked(const Lock&, int number, std::uint64_t& parked_cookie, const std::shared_ptr<Object>& move) {
+  const FdRef parked{number};
+  if (number < 0 || parked_cookie == 0 || !os::is_shut_down(parked) || os::cookie(parked) != parked_cookie) return;
+  const auto flags = os::descriptor_flags(parked);
+  const auto fresh = flags ? os::parked_socket(flags->nonblocking, flags->close_on_exec) : os::failure(EBADF);
+  // Short of descriptors: it stays as it is until the next look. No octet is at stake.
+  const auto cookie = fresh ? os::cookie(fresh->ref()) : os::failure(EBADF);
+  if (!cookie) return;
+  // Both stand for the move while the number changes from one to the other.
+  insert_alias(*cookie, move);
+  if (!os::replace(fresh->ref(), number, flags->close_on_exec)) return erase_alias(*cookie, *move);
+  endpoint::erase(parked_cookie);
+  insert(number, *cookie, move);
+  parked_cookie = *cookie;
+}
+
+void Link::renew_parked(const Lock& lock, const std::shared_ptr<GivenMove>& move) {
+  if (!move->express && !move->number_gone && !move->machine.ended())
+    renew_parked(lock, move->number, move->parked_cookie, move);
+}
+
+void Link::renew_parked(const Lock& lock, const std::shared_ptr<AwaitedMove>& move) {
+  if (!move->machine.ended()) renew_parked(lock, move->number, move->parked_cookie, move);
 }
 
 std::size_t Link::pending(const Lock&) const noexcept {

@@ -28,6 +28,7 @@ Result<void> Link::await_outcome(Lock& lock, const std::shared_ptr<GivenMove>& m
     // What stands in front may be of a child that the server has left behind.
     if (pumped == Pumped::Full && !detect_deaths()) return fail(Fault::FrameExpected);
     if (pumped == Pumped::Full) continue;
+    renew_parked(lock, move);
     auto waited = pause(lock, waiting, POLLIN);
     if (waited) continue;
     if (waited.error().fault == Fault::TimedOut) act(move, move->machine.cancel());

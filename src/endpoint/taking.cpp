@@ -363,6 +363,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
         if (move->no_descriptor) return fail(os::Errno{EMFILE});
         if (ended_ || broken_ || !descriptor().valid()) return std::unexpected{end_failure()};
         if (inbox_full()) return fail(Fault::FrameExpected);
+        renew_parked(lock, move);
         if (auto waited = pause(lock, waiting, POLLIN); !waited) return waited;
         continue;
       case handoff::ServerState::Cancelled:

@@ -117,6 +117,7 @@ class Round {
       entry.revents = POLLHUP;
       return push({-1, 0, 0}, 0);
     }
+    move.link->renew_parked(lock, std::static_pointer_cast<GivenMove>(move.shared_from_this()));
     push({-1, 0, 0}, 0);
     watch(lock, move.link);
   }
@@ -129,6 +130,7 @@ class Round {
     if (state == handoff::ServerState::Cancelled || state == handoff::ServerState::Ended ||
         state == handoff::ServerState::Refused)
       entry.revents = POLLHUP;
+    move.link->renew_parked(lock, std::static_pointer_cast<AwaitedMove>(move.shared_from_this()));
     push({-1, 0, 0}, 0);
     watch(lock, move.link);
   }

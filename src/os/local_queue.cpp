@@ -16,9 +16,15 @@ Result<std::size_t> queued_octets(FdRef socket) noexcept {
 
 void refuse_messages(FdRef socket) noexcept { ::shutdown(socket.get(), SHUT_RD); }
 
-bool hung_up(FdRef socket) noexcept {
-  pollfd entry{socket.get(), 0, 0};
-  return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLHUP) != 0;
+namespace {
+bool shows(FdRef socket, short asked, short wanted) noexcept {
+  pollfd entry{socket.get(), asked, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & wanted) != 0;
 }
+}  // namespace
+
+bool hung_up(FdRef socket) noexcept { return shows(socket, 0, POLLHUP); }
+
+bool is_shut_down(FdRef socket) noexcept { return shows(socket, POLLRDHUP, POLLRDHUP); }
 
 }  // namespace baton::os

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// baton: os/local_queue.hpp: the queues of a local socket: how much is in one, and closing the other.
+// baton: os/local_queue.hpp: the queues of a local socket: how much is in one, closing the other, and what is shut.
 #pragma once
 
 #include <cstddef>
@@ -19,5 +19,8 @@ void refuse_messages(FdRef socket) noexcept;
 /// All descriptors of the other side are closed (POLLHUP): what has arrived can be read, nothing said is heard. So also
 /// where both sides refuse messages. False for no socket.
 [[nodiscard]] bool hung_up(FdRef socket) noexcept;
+
+/// Somebody has shut it down for reading here (POLLRDHUP): whoever reads sees an end.
+[[nodiscard]] bool is_shut_down(FdRef socket) noexcept;
 
 }  // namespace baton::os

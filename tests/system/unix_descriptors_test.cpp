@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What Unix programs do with descriptors behind the library's back: close, dup, fork, exec.
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +10,16 @@
 
 namespace baton::system_tests {
 namespace {
+
+/// What plain poll(2) says to who waits for octets; a blocking read would give an end of file where it says POLLHUP.
+int plain_poll(Agent& agent, int number) {
+  return agent
+      .call([=] {
+        pollfd entry{number, POLLIN, 0};
+        return ::poll(&entry, 1, 0) >= 0 ? int{entry.revents} : -1;
+      })
+      .value;
+}
 
 class Descriptors : public Parties {
  protected:
@@ -138,6 +150,66 @@ TEST_F(Descriptors, P24ShutdownOfAParkedNumberDoesNotReachTheClient) {
   EXPECT_TRUE(taken.ok()) << taken.text;
   EXPECT_STEP(outcome(client_));
   expect_serves(*server_, taken.header.fd_server, client_);
+}
+
+TEST_F(Descriptors, P24AParkedNumberThatIsShutDownIsReplaced) {
+  const auto shut = [](Agent& agent, int number) {
+    EXPECT_EQ(agent.call([=] { return ::shutdown(number, SHUT_RDWR); }).value, 0);
+    EXPECT_EQ(plain_poll(agent, number), POLLIN | POLLHUP);
+  };
+  const auto poll = [](Agent& agent, int number) {
+    return agent.call([=] {
+      pollfd entry{number, POLLIN, 0};
+      return soc_poll_ms(&entry, 1, 0);
+    });
+  };
+  offered(client_);
+  const int parked = offered_.fd_server;
+  shut(*server_, parked);
+  EXPECT_EQ(poll(*server_, parked).value, 0);
+  EXPECT_EQ(plain_poll(*server_, parked), 0);
+  EXPECT_STEP(answer());
+  EXPECT_STEP(await_answer(client_));
+
+  EXPECT_EQ(listener_->call([number = client_.number] { return ::fcntl(number, F_SETFL, O_NONBLOCK); }).value, 0);
+  shut(*listener_, client_.number);
+  EXPECT_EQ(poll(*listener_, client_.number).value, 0);
+  EXPECT_EQ(plain_poll(*listener_, client_.number), 0);
+  EXPECT_EQ(listener_->call([number = client_.number] { return ::fcntl(number, F_GETFL) & O_NONBLOCK; }).value,
+            O_NONBLOCK);
+  const std::size_t before = listener_->descriptors();
+  shut(*listener_, client_.number);
+  EXPECT_EQ(listener_->call([number = client_.number] { return soc_write(number, "x", 1); }).error, EBUSY);
+  EXPECT_EQ(plain_poll(*listener_, client_.number), 0);
+  EXPECT_EQ(listener_->descriptors(), before);
+
+  // S waits for the call, L for the outcome: both still know their numbers.
+  shut(*server_, parked);
+  auto taking =
+      server_->start([link = link_.in_server, header = offered_] { return system_tests::take(link, header); });
+  server_->await_blocked();
+  EXPECT_STEP(call(client_));
+  const auto taken = taking.get().value;
+  EXPECT_TRUE(taken.ok()) << taken.text;
+  shut(*listener_, client_.number);
+  EXPECT_STEP(outcome(client_));
+  expect_serves(*server_, parked, client_);
+  close_in(*listener_, {client_.number});
+  close_in(*server_, {parked});
+}
+
+TEST_F(Descriptors, P24WhatComesBackStandsInPlaceOfAReplacedNumber) {
+  stopped(client_);
+  EXPECT_EQ(listener_->call([number = client_.number] { return ::shutdown(number, SHUT_RDWR); }).value, 0);
+  auto reading = listener_->start([number = client_.number] {
+    char octet = 0;
+    return soc_read(number, &octet, 1);
+  });
+  listener_->await_blocked();
+  server_->kill();
+  write_all(client_.client.get(), "a");
+  EXPECT_EQ(reading.get().value, 1);
+  expect_serves(*listener_, client_.number, client_);
 }
 
 /// Forks inside the agent; the child runs `in_child` and ends with what that returns.
