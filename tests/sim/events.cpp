@@ -97,13 +97,12 @@ void add_strays(const Setup& setup, const World& world, std::vector<Event>& even
         if (unseen && !looked && !given.express && connection.sent > connection.position.consumed)
           events.push_back({Happening::LateRead, port, given.connection});
       }
-      if (world.budget.deaths == 0) continue;
+      if (world.budget.deaths == 0 || !is_mortal(setup, process_at(setup, port))) continue;
       for (const Awaited& awaited : end.side.awaited)
         if (awaited.arrived && world.connections[awaited.item.connection].sent >
                                    world.connections[awaited.item.connection].position.consumed)
           events.push_back({Happening::StrayRead, port, awaited.item.connection});
     }
-  (void)setup;
 }
 
 void add_use(const Setup& setup, const World& world, std::vector<Event>& events) {
@@ -146,7 +145,10 @@ void enumerate(const Setup& setup, World& world, std::vector<Event>& events) {
   add_strays(setup, world, events);
   if (world.budget.deaths > 0)
     for (Id process = 0; process < world.processes.size(); ++process)
-      if (world.processes[process].life == Life::Alive) events.push_back({Happening::Kill, {none, process}, process});
+      if (world.processes[process].life == Life::Alive && is_mortal(setup, process)) {
+        events.push_back({Happening::Kill, {none, process}, process});
+        if (setup.together) break;
+      }
   for (Id each = 0; each < world.connections.size(); ++each) {
     const Connection& connection = world.connections[each];
     if (connection.reset) continue;
@@ -174,13 +176,18 @@ void happen_to_client(World& world, const Event& event) {
     connection.reset = true;
 }
 
+void kill_one_or_all(const Setup& setup, World& world, Id chosen) {
+  for (Id process = 0; process < world.processes.size(); ++process)
+    if (process == chosen || (setup.together && is_mortal(setup, process))) kill(setup, world, process);
+}
+
 void happen_behind_the_library(const Setup& setup, World& world, const Event& event) {
   switch (event.what) {
     case Happening::PidfdTells:
       return pidfd_tells(setup, world, event.subject);
     case Happening::Kill:
       --world.budget.deaths;
-      return kill(setup, world, event.subject);
+      return kill_one_or_all(setup, world, event.subject);
     case Happening::LateRead:
       --world.budget.late_reads;
       world.connections[event.subject].touched = true;

@@ -103,9 +103,15 @@ std::string broken_at_rest(const Setup& setup, const World& world) {
       if (world.processes[process_at(setup, port)].life != Life::Alive) continue;
       if (std::string why = broken_side_at_rest(setup, world, port); !why.empty()) return why;
     }
+  const bool any_child = std::ranges::any_of(world.links, [](const Link& link) {
+    return std::ranges::any_of(link.ends, [](const End& end) { return end.child; });
+  });
   for (Id each = 0; each < world.connections.size(); ++each) {
     const Connection& connection = world.connections[each];
     const Right& right = connection.right;
+    // A child that holds a link may keep what is queued there.
+    if (right.owner == none && !right.excused && !any_child && exists(world, each))
+      return "at rest, nobody owns the connection, and its client sees no end";
     for (Id process = 0; process < world.processes.size(); ++process) {
       const bool alive = world.processes[process].life == Life::Alive;
       if (!alive || in_excusable_doubt(setup, world, process, each)) continue;

@@ -35,6 +35,14 @@ TEST(PlantedBugs, AreAllNamedOnce) {
     EXPECT_EQ(static_cast<std::size_t>(mutant_names[i].mutant), i + 1);
 }
 
+TEST(PlantedBugs, AreFoundWhereOnlyTheListenerOfTheSecondMoveDies) {
+  for (const Mutant mutant : {Mutant::IgnoresTakenOfTheDead, Mutant::TakesBackOnLinkEnd, Mutant::RefusesDeadListener}) {
+    sim::Setup setup = scenario(Extent::Small, "onward, its listener dies");
+    setup.mutant = mutant;
+    EXPECT_NE(explore(setup, 4'000'000).broken, "") << mutant_names[static_cast<std::size_t>(mutant) - 1].name;
+  }
+}
+
 TEST(PlantedBugs, AreFoundByRandomRunsToo) {
   for (const Mutant mutant : {Mutant::ClosesBeforeTaken, Mutant::TakesBackOnLinkEnd, Mutant::KeepsAfterCancelled,
                               Mutant::TimeoutDecides, Mutant::UsesBeforeTaken}) {

@@ -97,6 +97,28 @@ Setup onward(Extent extent, const char* name, bool first, bool second) {
   return setup;
 }
 
+/// The same where only S may die, the listener of the second move, and more else goes wrong.
+Setup onward_listener_dies(Extent extent, const char* name, bool first, bool second) {
+  Setup setup = onward(extent, name, first, second);
+  setup.mortal = 0b010;
+  setup.budget.deaths = 1;
+  setup.budget.late_reads = 1;
+  setup.budget.plain_closes = 1;
+  setup.octets = 2;
+  if (extent == Extent::Full) setup.budget.closed_numbers = 1;
+  return setup;
+}
+
+/// Both sides of a move are killed in one event. With a third process, to which S moves it on, that is L and S.
+Setup together(Setup setup, const char* name) {
+  setup.name = name;
+  setup.mortal = 0b011;
+  setup.together = true;
+  setup.budget.deaths = 1;
+  setup.budget.forks = 2;
+  return setup;
+}
+
 /// A link on which each process gives one connection and takes the other's.
 Setup both_ways(Extent extent, const char* name, bool first, bool second, std::uint8_t capacity) {
   Setup setup;
@@ -147,6 +169,11 @@ std::vector<Setup> scenarios(Extent extent) {
       there_and_back(extent, "there and back", seed, seed, 1),
       there_and_back(extent, "there and back by express", express, express, 1),
       there_and_back(extent, "there and back on two links", seed, express, 2),
+      together(one(extent, "", seed), "one move, both die"),
+      together(one(extent, "", express), "one express move, both die"),
+      together(onward(extent, "", seed, seed), "onward, both listeners die"),
+      onward_listener_dies(extent, "onward, its listener dies", seed, seed),
+      onward_listener_dies(extent, "onward by express, its listener dies", express, express),
   };
 }
 

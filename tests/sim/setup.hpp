@@ -57,12 +57,16 @@ struct Setup {
   std::vector<Id> homes;  // of each connection: the process that has it first
   std::vector<Plan> plans;
   Budget budget;
-  std::uint8_t capacity = 8;  // frames that fit into one direction of a link
-  std::uint8_t credit = 0;    // express moves that a taker announces; 0: it announces nothing
-  std::uint8_t octets = 1;    // that each client has sent before the beginning
-  bool refusals = true;       // S may refuse an offer
-  bool codec = false;         // frames travel as octets, written and read by the real codec
+  std::uint8_t capacity = 8;   // frames that fit into one direction of a link
+  std::uint8_t credit = 0;     // express moves that a taker announces; 0: it announces nothing
+  std::uint8_t octets = 1;     // that each client has sent before the beginning
+  bool refusals = true;        // S may refuse an offer
+  std::uint8_t mortal = 0xff;  // processes that may die, a bit for each
+  bool together = false;       // ... all in one event, as when a service manager kills a whole service
+  bool codec = false;          // frames travel as octets, written and read by the real codec
   Mutant mutant = Mutant::None;
 };
+
+[[nodiscard]] constexpr bool is_mortal(const Setup& setup, Id process) { return (setup.mortal >> process & 1U) != 0; }
 
 }  // namespace baton::sim

@@ -51,8 +51,10 @@ TEST_P(EveryOrder, KeepsThePromise) {
   EXPECT_GT(all.at_rest, 100U);
   EXPECT_GT(happened(Happening::Take) + happened(Happening::TakeArrivals), 0U);
   for (const Happening what : {Happening::Kill, Happening::NoticeDeath, Happening::Cancel, Happening::Close,
-                               Happening::ReceiveTableFull, Happening::Write})
-    EXPECT_GT(happened(what), 0U);
+                               Happening::ReceiveTableFull, Happening::Write}) {
+    const bool nobody_left = GetParam().together && GetParam().processes == 2;
+    EXPECT_TRUE(happened(what) > 0 || (what == Happening::NoticeDeath && nobody_left));
+  }
   std::cout << GetParam().name << (extent == Extent::Small ? " (smaller bounds)" : "") << ": " << all.states
             << " states, " << all.transitions << " transitions, " << all.at_rest << " at rest, depth " << all.depth
             << '\n';
