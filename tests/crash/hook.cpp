@@ -27,6 +27,8 @@ using namespace crash;
   now.death.connections_taken = now.connections_taken.load();
   now.death.called = now.calls_queued.load() > 0;
   now.death.happened = true;
+  if (now.scenario.both)
+    test::checked(::kill(now.process[static_cast<std::size_t>(survivor(now.scenario))].load(), SIGKILL), "SIGKILL");
   (void)::kill(::getpid(), SIGKILL);
   for (;;) (void)::pause();
 }

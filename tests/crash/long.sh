@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # `make crash`: more than 10,000 kills over all cells, and docs/crashes.md from what came of them.
-# Environment: POINT_KILLS (default 4000)  at fault points; CALL_KILLS (default 8000)  at boundaries of system calls.
+# Environment: POINT_KILLS (default 4000)  at fault points; CALL_KILLS (default 8000)  at boundaries of system calls;
+# CHAIN_KILLS (default 3000)  of both sides at once, and in a move onward.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
@@ -11,9 +12,10 @@ build=build/crash
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O2 -DCMAKE_C_FLAGS_RELEASE=-O2 \
   -DBATON_DEVELOPER=ON -DBATON_TOOLS=OFF -DBATON_BENCH=OFF \
   >build/crash.configure.log 2>&1 || { cat build/crash.configure.log; exit 1; }
-cmake --build "$build" -j "${JOBS:-$(nproc)}" --target crash_points --target crash_boundaries -- --quiet
+cmake --build "$build" -j "${JOBS:-$(nproc)}" --target crash_points --target crash_boundaries --target crash_chain -- --quiet
 "$build"/tests/crash/crash_points --kills "${POINT_KILLS:-4000}" --results "$build/points.tsv"
 "$build"/tests/crash/crash_boundaries --all --kills "${CALL_KILLS:-8000}" --results "$build/boundaries.tsv"
-tests/crash/report.py "$build"/points.tsv "$build"/boundaries.tsv >"$build/crashes.md"
+"$build"/tests/crash/crash_chain --kills "${CHAIN_KILLS:-3000}" --results "$build/chain.tsv"
+tests/crash/report.py "$build"/points.tsv "$build"/boundaries.tsv "$build"/chain.tsv >"$build/crashes.md"
 mv "$build/crashes.md" docs/crashes.md
 echo "docs/crashes.md is written"

@@ -23,6 +23,8 @@ NUMBERS = ("kills", "kept", "taken", "died", "closed", "lost", "octets")
 ROWS = "## Every cell"
 # Plain moves: the first table.
 PLAIN = MANNERS[:4]
+# crash_chain's: who dies, and when.
+CHAIN = (("L and S die", STAGES[:5]), ("S dies in the move onward", ("before the CALL", "CALL is queued")))
 
 
 class Cell:
@@ -40,14 +42,25 @@ class Cell:
 def read_results(files):
     cells = defaultdict(Cell)
     sources = Counter()
+    chain = {}
     for file in files:
         for line in Path(file).read_text(encoding="utf-8").splitlines():
+            if line.startswith(tuple(who for who, _ in CHAIN)):
+                who, stage, *numbers = line.split("\t")
+                chain[who, stage] = numbers
+                continue
             source, who, manner, stage, carrier, *rest = line.split("\t")
             numbers = dict(zip(NUMBERS, map(int, rest[:len(NUMBERS)])))
             told = {word.split(":")[0]: int(word.split(":")[1]) for word in rest[len(NUMBERS)].split()}
             cells[who, manner, stage].add(carrier, numbers, told)
             sources[source] += numbers["kills"]
-    return cells, sources
+    return cells, sources, chain
+
+
+def chain_table(chain):
+    rows = [[who, stage, *map(lambda number: f"{int(number):,}", chain[who, stage])]
+            for who, stages in CHAIN for stage in stages]
+    return table(["who", "when", "kills", "connections that ended", "taken and served by T", "octets compared"], rows)
 
 
 def total(cells, who, stage, manners, key):
@@ -102,7 +115,7 @@ def processor():
 
 
 def document(files):
-    cells, sources = read_results(files)
+    cells, sources, chain = read_results(files)
     everything = Counter()
     for cell in cells.values():
         everything.update(cell.numbers)
@@ -116,6 +129,7 @@ def document(files):
         "POINT_KILLS": f"{sources['fault points']:,}", "CALL_KILLS": f"{sources['system calls']:,}",
         "CELLS": str(sum(len(cell.kills) for cell in cells.values())),
         "FIRST_TABLE": first_table(cells), "SECOND_TABLE": second_table(cells), "ALL_CELLS": cell_rows(cells),
+        "CHAIN_TABLE": chain_table(chain),
         "KERNEL": os.uname().release.split("-")[0], "MACHINE": f"{os.uname().machine}, {os.cpu_count()} processors",
     }
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)

@@ -72,6 +72,7 @@ struct Scenario {
   Manner manner = Manner::SeedAsked;
   Doing doing = Doing::Sends;
   bool carries = false;     // L has read octets, which go along
+  bool both = false;        // the victim kills the survivor first
   bool helper = false;      // a forked child of the victim holds the link
   bool peer_waits = false;  // under the tracer: who is not the victim goes on only when the victim waits in poll(2)
   // Where it dies: at the nth passing of a fault point, or at the nth boundary of a system call.
@@ -129,6 +130,7 @@ struct Page {
   std::atomic<bool> frozen;
   std::atomic<bool> reset, reset_done, want_new, holder_ready, round_over;
   std::atomic<bool> victim_dead, victim_ended;
+  std::atomic<std::uint32_t> dead;    // with Scenario::both: parties that are
   std::atomic<std::uint32_t> port;    // where C connects to
   std::atomic<std::uint32_t> onward;  // which connection moves on
   std::atomic<bool> called;           // L's call has succeeded
