@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What moves: a socket.socket of TCP, or an AF_ISO connection. Taken out of its object for a move, put back after a
+failed one, made anew from a descriptor that has come."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Optional, Type, Union
+
+from . import _library as lib
+
+if TYPE_CHECKING:
+    from ._steps import LinkBase
+
+    EndPoint = Union[socket.socket, LinkBase]
+
+
+class Held:
+    """An end point during its move: the object is detached, the number is here."""
+
+    def __init__(self, end_point: EndPoint) -> None:
+        self.end_point = end_point
+        self.timeout: Optional[float] = None
+        if isinstance(end_point, socket.socket):
+            ssl = sys.modules.get("ssl")
+            if ssl is not None and isinstance(end_point, ssl.SSLSocket):
+                raise TypeError("a TLS connection cannot move: its keys are in this process")
+            # makefile() reads ahead, and closes the number when it goes.
+            if getattr(end_point, "_io_refs", 0) > 0:
+                raise ValueError("close what makefile() has made of the socket before it moves")
+            self.timeout = end_point.gettimeout()
+        else:
+            end_point.check_movable()
+        if end_point.fileno() < 0:
+            raise ValueError("the socket is closed, or detached")
+        self.cookie = lib.cookie(end_point.fileno())
+        self.fd = end_point.detach()
+        # A timeout is this process's matter, and so is that links are non-blocking here: what waits here shall wait
+        # there. It is put back with the end point.
+        if self.timeout or not isinstance(end_point, socket.socket):
+            os.set_blocking(self.fd, True)
+
+    def is_back(self) -> bool:
+        """The number is the end point itself, not what stands in for it."""
+        return self.cookie is not None and lib.cookie(self.fd) == self.cookie
+
+    def revive(self) -> EndPoint:
+        """Puts the end point back into its object."""
+        if isinstance(self.end_point, socket.socket):
+            socket.socket.__init__(self.end_point, fileno=self.fd)
+            self.end_point.settimeout(self.timeout)
+        else:
+            self.end_point.attach(self.fd)
+        return self.end_point
+
+
+def adopt(fd: int, link_type: Type[LinkBase], nonblocking: bool = False) -> EndPoint:
+    """The object for an end point that has come. It is blocking or not as it was at the listener; with `nonblocking`
+    it is so in any case. Closes `fd` if no object can be made."""
+    try:
+        if _is_iso(fd):
+            return link_type(fd)
+        made = socket.socket(fileno=fd)
+    except BaseException:
+        lib.library.soc_close(fd)
+        raise
+    if nonblocking or not os.get_blocking(fd):
+        made.settimeout(0.0)
+    else:
+        made.settimeout(socket.getdefaulttimeout())
+    return made
+
+
+def _is_iso(fd: int) -> bool:
+    domain, length = ctypes.c_int(), ctypes.c_uint32(4)
+    # Not of the kernel, which sees what carries the connection.
+    lib.call(
+        *(lib.library.soc_getsockopt, fd, lib.SOL_SOCKET, lib.SO_DOMAIN),
+        *(ctypes.byref(domain), ctypes.byref(length)),
+    )
+    return domain.value == lib.AF_ISO

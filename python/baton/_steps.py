@@ -1,0 +1,641 @@
+# SPDX-License-Identifier: MIT
+"""What a link can do, without waiting: each operation is a generator that yields where a call would have to wait.
+
+Who runs one waits in its own way and resumes it, or throws in what ended the wait: TimedOut, a KeyboardInterrupt, an
+asyncio.CancelledError. `baton.Link` waits with soc_poll_ms, `baton.aio.Link` in the event loop.
+
+    offer:  REDI_DATA -> REDI_BDOK -> REDI_CALL -> outcome -> closed here
+                  \\________\\___________\\_________\\-> taken back: usable again | moved after all | in doubt
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import threading
+import time
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Generator, Iterable, List, NamedTuple, NoReturn
+from typing import Optional, Tuple, Type, TypeVar, Union
+
+from . import _library as lib
+from ._end_points import Held, adopt
+from ._errors import MoveError, MoveInDoubt, MoveRefused
+
+if TYPE_CHECKING:
+    from ._end_points import EndPoint
+
+    Given = Union[EndPoint, Tuple[EndPoint, lib.Octets]]
+
+MOMENT = 0.005  # seconds, where nothing tells when to look again
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Descriptor")
+I = TypeVar("I", bound="IncomingBase")
+MOST_KEPT = 64  # messages read ahead of the program because an answer stands behind them
+GRACE = 1.0  # seconds that an interrupted move waits for its outcome
+OWN_DATA = 4096  # octets of room for those of each end point but the first in a batch
+
+
+class TimedOut(TimeoutError):
+    """Thrown into an operation when its time is up."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETIMEDOUT, "no answer in time")
+
+
+class Wait:
+    """What a step waits for: the descriptor, and perhaps less."""
+
+    def __init__(
+        self,
+        look_again: Optional[float] = None,
+        until: Optional[float] = None,
+        also: int = -1,
+        room: bool = False,
+    ) -> None:
+        self.look_again = look_again  # seconds after which something may have changed that the descriptor does not show
+        self.until = until  # a time of its own, in place of the caller's
+        self.also = also  # a number that stands in for an end point: that the move is off shows there only
+        # Room to write, or else something to read that makes room. If there is room when it is looked for, that came
+        # just now, or is not what is missing: then again after a moment.
+        self.room = room
+        self.others = False  # another call has to read first what stands in front
+
+
+Steps = Generator[Wait, None, T]
+
+
+class Moved(NamedTuple):
+    """A move that has succeeded: process and number that have the end point now."""
+
+    pid: int
+    fd: int
+
+
+class Arrival(NamedTuple):
+    """An end point that has come by give(): it is this process's already. `data` is what the listener had read.
+
+    `socket` is a socket.socket, or a Link where it is one of AF_ISO."""
+
+    socket: Any
+    data: bytes
+    id: int
+
+
+class Outcome(NamedTuple):
+    """What became of an end point given with give(). `error` is None if it has moved; else `socket` is usable again."""
+
+    socket: Any
+    error: Optional[MoveError]
+    id: int
+
+
+def run_now(steps: Steps[T]) -> Optional[T]:
+    """Runs an operation as far as it goes without waiting; None if it would have to."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    steps.close()
+    return None
+
+
+class Descriptor:
+    """Owns one AF_ISO descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        os.set_blocking(fd, False)
+
+    def fileno(self) -> int:
+        """The descriptor, for event loops; -1 once closed. Ask pending() before you wait for it."""
+        return self._fd
+
+    def detach(self) -> int:
+        """Gives the descriptor away: the object is closed, the connection is not."""
+        fd, self._fd = self._fd, -1
+        return fd
+
+    def close(self) -> None:
+        """Closes it; more than once does no harm."""
+        fd = self.detach()
+        if fd >= 0:
+            lib.library.soc_close(fd)
+
+    @property
+    def closed(self) -> bool:
+        return self._fd < 0
+
+    def __enter__(self: D) -> D:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        kind = type(self)
+        return f"<{kind.__module__}.{kind.__qualname__} {f'fd={self._fd}' if self._fd >= 0 else 'closed'}>"
+
+    def _tell_others(self) -> None:
+        """This object's descriptor has been read by one operation: others may find what they wait for."""
+
+    def _until(self, tried: Callable[[], Optional[T]], wait: Optional[Wait] = None) -> Steps[T]:
+        """Tries until it gives something other than None."""
+        wait = wait or Wait()
+        first = True
+        while True:
+            wait.others = False
+            try:
+                result = tried()
+            except OSError as problem:
+                self._tell_others()
+                # The next unit on the link is of another kind than what is waited for.
+                if problem.errno not in (errno.ENOMSG, errno.EIO):
+                    raise
+                if self._set_aside():
+                    continue
+                wait.others = True
+                result = None
+            if result is not None or first:
+                self._tell_others()
+            if result is not None:
+                return result
+            first = False
+            yield wait
+
+    def _set_aside(self) -> bool:
+        """Makes room in front, for who waits for what stands behind; whether it has."""
+        return False
+
+
+class IncomingBase:
+    """An end point that a listener offers. It is the listener's until accept() has returned; dropped, it is refused."""
+
+    def __init__(self, link: LinkBase, control: lib.RedHdr, data: bytes) -> None:
+        self._link = link
+        self._fd: int = control.fd_server
+        self._answered = False
+        self.family: int = control.domain
+        self.data = data
+
+    @property
+    def peer(self) -> lib.Address:
+        """The client's address."""
+        return lib.name_of(self._fd, True)
+
+    @property
+    def local(self) -> lib.Address:
+        """The address that the client has connected to."""
+        return lib.name_of(self._fd, False)
+
+    def close(self) -> None:
+        """Refuses the end point, unless it was accepted or refused already."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            lib.library.soc_close(fd)
+            self._link._tell_others()
+
+    def __enter__(self: I) -> I:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:
+            self.close()
+
+    def _control(self, kind: int) -> lib.RedHdr:
+        if self._fd < 0:
+            raise ValueError("accepted, refused or dropped already")
+        return lib.header(kind, self.family, fd_server=self._fd)
+
+    def _answer(self, bind_ok: int) -> Steps[None]:
+        control = self._control(lib.TPOPT_REDI_BDOK)
+        control.bind_ok = bind_ok
+        message = lib.message(control)
+        yield from self._link._until(
+            lambda: lib.attempt(lib.library.soc_sendmsg, self._link._fd, message, 0), Wait(room=True)
+        )
+
+    def _accept(self, link_type: Type[LinkBase], nonblocking: bool, iso: bool) -> Steps[EndPoint]:
+        if iso != (self.family == lib.AF_ISO):
+            raise ValueError("accept_iso() is for end points of AF_ISO, accept() for those of TCP")
+        control = self._control(lib.TPOPT_REDI_CALL)
+        try:
+            if not self._answered:
+                yield from self._answer(lib.REDBIND_OK)
+                self._answered = True
+            yield from self._link._until(
+                lambda: lib.option(self._link._fd, lib.TPOPT_REDI_CALL, control), Wait(also=self._fd)
+            )
+        except OSError as problem:
+            # With these it may still come: accept() may be called again.
+            if problem.errno not in (errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE):
+                self.close()
+            raise MoveError(problem.errno or errno.EPROTO, problem.strerror) from problem
+        fd, self._fd = self._fd, -1
+        return adopt(fd, link_type, nonblocking)
+
+    def _refuse(self, reason: int) -> Steps[None]:
+        if not -0x8000 <= reason < 0:
+            raise ValueError(f"a reason is a negative number of 16 bits, not {reason}")
+        if self._answered:
+            self.close()
+            return
+        try:
+            yield from self._answer(reason)
+        finally:
+            self.close()
+
+
+class LinkBase(Descriptor):
+    """An AF_ISO connection: user data, and within the host the moves that are agreed on it."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._offers: Deque[IncomingBase] = deque()
+        self._messages: Deque[bytes] = deque()
+        self._partial = bytearray()  # of a message whose end has not come
+        self._reading = threading.Lock()
+        self._unsent = b""  # of a message that a short write has begun
+        self._sending = threading.Lock()
+        self._given: Dict[int, Held] = {}  # by the id of the move
+        self._doubts: Dict[int, Held] = {}  # by number
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> lib.IsoAddress:
+        """The address of the other end."""
+        name = lib.name_of(self._fd, True)
+        assert isinstance(name, lib.IsoAddress)
+        return name
+
+    @property
+    def peer_pid(self) -> int:
+        """The process that has sent last on this link, 0 if none has."""
+        control = lib.header(lib.TPOPT_REDI_DATA)
+        lib.option(self._fd, lib.TPOPT_REDI_DATA, control)
+        return int(control.tsn)
+
+    def pending(self) -> int:
+        """How much has been read and not been asked for: messages, offers, answers, outcomes. Whoever waits for
+        fileno() itself asks this first."""
+        return lib.call(lib.library.soc_pending, self._fd) + len(self._messages) + len(self._offers)
+
+    def close(self) -> None:
+        """Closes the link. What was offered and not accepted is refused; what is in doubt the library settles. End
+        points that were given and whose outcomes were not collected are out of reach: collect first."""
+        while self._offers:
+            self._offers.popleft().close()
+        while self._doubts:
+            lib.library.soc_close(self._doubts.popitem()[0])
+        super().close()
+
+    def abandon(self) -> int:
+        """Lets go of all moves in doubt without knowing what became of them: how many. The one call that can lose a
+        connection."""
+        count = lib.call(lib.library.soc_abandon, self._fd, 0)
+        while self._doubts:
+            lib.library.soc_close(self._doubts.popitem()[0])
+        return count
+
+    def credit(self, count: int) -> int:
+        """Server: says that up to `count` given end points are taken; each keeps a descriptor free. Returns how many it
+        is. take_many() says 64 if nobody has said anything."""
+        return lib.call(lib.library.soc_credit, self._fd, count)
+
+    def check_movable(self) -> None:
+        """An AF_ISO connection can be an end point too, if nothing of it is kept in this object."""
+        if self._offers or self._messages or self._partial or self._unsent or self._given or self._doubts:
+            raise OSError(errno.EBUSY, "messages or moves of the connection are still here: finish them first")
+
+    def attach(self, fd: int) -> None:
+        """The end point has come back from its move."""
+        os.set_blocking(fd, False)
+        self._fd = fd
+
+    def _set_aside(self) -> bool:
+        """Keeps messages and offers that stand in front for who asks for them. Whether there were any."""
+        if len(self._messages) >= MOST_KEPT:
+            raise OSError(errno.ENOBUFS, f"{MOST_KEPT} messages wait on the link: receive() them first")
+        moved = False
+        for read in (self._read_message, self._read_offer):
+            try:
+                while read() is not None:
+                    moved = True
+                    if len(self._messages) >= MOST_KEPT:
+                        return True
+            except OSError as problem:
+                if problem.errno not in (errno.ENOMSG, errno.EIO):
+                    raise
+        return moved
+
+    # --- user data ----------------------------------------------------------------------------------------------
+
+    def _read_message(self) -> Optional[int]:
+        """Reads a part of a message."""
+        if not self._reading.acquire(blocking=False):
+            raise OSError(errno.EIO, "another thread reads")
+        try:
+            room = ctypes.create_string_buffer(lib.MOST_DATA)
+            message = lib.message(None, room, len(room))
+            length = lib.attempt(lib.library.soc_recvmsg, self._fd, message, 0)
+            if length is None:
+                return None
+            self._partial += memoryview(room)[:length]
+            if message.flags & socket.MSG_EOR:
+                self._messages.append(bytes(self._partial))
+                self._partial.clear()
+            return length
+        finally:
+            self._reading.release()
+
+    def _receive(self) -> Steps[bytes]:
+        while True:
+            try:
+                return self._messages.popleft()
+            except IndexError:
+                yield from self._until(lambda: len(self._messages) or self._read_message())
+
+    def _send(self, data: lib.Octets) -> Steps[None]:
+        octets = bytes(data)
+        if not octets:
+            raise ValueError("a message has at least one octet")
+        while not self._sending.acquire(blocking=False):
+            wait = Wait(look_again=0.01)
+            wait.others = True
+            yield wait
+        try:
+            # What an earlier call has left owed comes first: its length is on the wire already.
+            while self._unsent:
+                yield from self._send_piece()
+            self._unsent = octets
+            begun = False
+            try:
+                while self._unsent:
+                    yield from self._send_piece()
+                    begun = True
+            finally:
+                if self._unsent and not begun:
+                    self._unsent = b""
+        finally:
+            self._sending.release()
+
+    def _send_piece(self) -> Steps[None]:
+        octets = self._unsent
+        sent = yield from self._until(
+            lambda: lib.attempt(lib.library.soc_send, self._fd, octets, len(octets), 0), Wait(room=True)
+        )
+        self._unsent = octets[sent:]
+
+    # --- moves, listener ----------------------------------------------------------------------------------------
+
+    def _offer(self, end_point: EndPoint, data: lib.Octets) -> Steps[Moved]:
+        octets = bytes(data)
+        held = Held(end_point)
+        try:
+            domain = _family(end_point)
+            control = lib.header(lib.TPOPT_REDI_DATA, domain, held.fd)
+            offer = lib.message(control, octets, len(octets))
+            yield from self._until(
+                lambda: lib.attempt(lib.library.soc_sendmsg, self._fd, offer, 0), Wait(room=True)
+            )
+            control.cmsg_type = lib.TPOPT_REDI_BDOK
+            answer = lib.message(control)
+            yield from self._until(lambda: lib.attempt(lib.library.soc_recvmsg, self._fd, answer, 0))
+            if control.bind_ok != lib.REDBIND_OK:
+                sentence = f"the server refused the end point, reason {control.bind_ok}"
+                raise MoveRefused(errno.ECONNABORTED, sentence, None, control.bind_ok)
+            control.cmsg_type = lib.TPOPT_REDI_CALL
+            size = ctypes.sizeof(control)
+            yield from self._until(
+                lambda: lib.attempt(
+                    *(lib.library.soc_setsockopt, self._fd, lib.SOL_TRANSPORT, lib.TPOPT_REDI_CALL),
+                    *(ctypes.byref(control), size),
+                ),
+                Wait(room=True),
+            )
+            return (yield from self._outcome(held, Wait(look_again=0.1)))
+        except BaseException as problem:
+            return (yield from self._take_back(held, problem))
+
+    def _outcome(self, held: Held, wait: Wait) -> Steps[Moved]:
+        """Waits for the outcome of a move that was called."""
+        control = lib.header(lib.TPOPT_REDI_CALL, _family(held.end_point), held.fd)
+        yield from self._until(lambda: lib.option(self._fd, lib.TPOPT_REDI_CALL, control), wait)
+        lib.library.soc_close(held.fd)
+        return Moved(control.tsn, control.info.svrs.fd_server)
+
+    def _cancel(self, held: Held) -> Optional[int]:
+        """Takes a move back: 0 the end point is usable again, ENOTCONN it has moved, EINPROGRESS in doubt, else gone."""
+        number = 0
+        if lib.library.soc_cancel(self._fd, held.fd) < 0:
+            number = ctypes.get_errno()
+        if held.is_back():
+            return 0
+        # Of a link that another thread has closed the library hears the outcome.
+        return number or errno.EUCLEAN
+
+    def _take_back(self, held: Held, problem: BaseException) -> Steps[Moved]:
+        """The end of a move that `problem` has ended: raises, unless the end point has moved after all."""
+        interrupted = not isinstance(problem, Exception)
+        state = self._cancel(held)
+        if state == errno.EINPROGRESS and interrupted and not isinstance(problem, GeneratorExit):
+            try:
+                yield from self._until(
+                    lambda: None if self._cancel(held) == errno.EINPROGRESS else 0,
+                    Wait(look_again=0.02, until=time.monotonic() + GRACE),
+                )
+            except BaseException as again:
+                problem = problem if isinstance(again, OSError) else again
+            state = self._cancel(held)
+        if state == errno.ENOTCONN:
+            if not interrupted:
+                return (yield from self._outcome(held, Wait()))
+            lib.library.soc_close(held.fd)
+            raise problem
+        if state == errno.EINPROGRESS:
+            self._doubts[held.fd] = held
+            if not isinstance(problem, OSError):
+                raise problem
+            sentence = "called, and the outcome is not known yet: settle() waits for it"
+            raise MoveInDoubt(problem.errno or errno.EINPROGRESS, sentence, held.fd) from problem
+        if state != 0:
+            lib.library.soc_close(held.fd)
+        self._raise(problem, held.revive() if state == 0 else None)
+
+    @staticmethod
+    def _raise(problem: BaseException, end_point: Optional[EndPoint]) -> NoReturn:
+        if isinstance(problem, MoveError):
+            problem.socket = end_point
+        elif isinstance(problem, OSError):
+            raise MoveError(problem.errno or errno.EPROTO, problem.strerror, end_point) from problem
+        raise problem
+
+    def _settle(self, doubt: MoveInDoubt) -> Steps[Moved]:
+        held = self._doubts.pop(doubt.fd, None)
+        if held is None:
+            raise ValueError("not in doubt on this link, or settled already")
+        try:
+            return (yield from self._outcome(held, Wait(look_again=0.1)))
+        except BaseException as problem:
+            return (yield from self._take_back(held, problem))
+
+    def _give(self, given: Iterable[Given]) -> Steps[List[int]]:
+        pairs = [each if isinstance(each, tuple) else (each, b"") for each in given]
+        octets = [bytes(data) for _, data in pairs]
+        if not pairs:
+            return []
+        moves = (lib.SocMove * len(pairs))()
+        held: List[Held] = []
+        count = 0
+        problem: Optional[OSError] = None
+        try:
+            for move, (end_point, _), data in zip(moves, pairs, octets):
+                held.append(Held(end_point))
+                move.fd = held[-1].fd
+                move.data, move.length = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data)
+            while count < len(held):
+                size = ctypes.sizeof(lib.SocMove)
+                rest = min(len(held) - count, lib.MOST_MOVES)
+                first = ctypes.cast(ctypes.byref(moves, count * size), ctypes.POINTER(lib.SocMove))
+                count += yield from self._until(
+                    lambda: lib.attempt(lib.library.soc_give, self._fd, first, rest)
+                )
+        except OSError as failure:
+            problem = failure
+        finally:
+            for index, each in enumerate(held):
+                if index < count or not each.is_back():
+                    self._given[moves[index].id] = each
+                else:
+                    each.revive()
+        if problem is not None and count == 0:
+            self._raise(problem, pairs[0][0])
+        return [int(move.id) for move in moves[:count]]
+
+    def _outcomes(self, most: int) -> Steps[List[Outcome]]:
+        ended: List[Outcome] = []
+        move = lib.SocMove()
+
+        def collect() -> Optional[int]:
+            # One by one: the library's sentence is about the last failure.
+            return lib.attempt(lib.library.soc_outcomes, self._fd, ctypes.byref(move), 1, 0) or None
+
+        while self._given and len(ended) < most:
+            try:
+                if ended:
+                    if run_now(self._until(collect)) is None:
+                        break
+                else:
+                    yield from self._until(collect, Wait(look_again=0.1))
+            except OSError as problem:
+                if ended:
+                    break  # the next call meets it again
+                if problem.errno != errno.ENOENT:
+                    raise
+                self._given.clear()  # abandoned
+                break
+            ended.append(self._told(move))
+        return ended
+
+    def _told(self, move: lib.SocMove) -> Outcome:
+        held = self._given.pop(move.id)
+        error: Optional[MoveError] = None
+        if move.error:
+            failure = lib.failure(move.error)
+            back = held.revive() if move.fd >= 0 else None
+            error = MoveError(move.error, failure.strerror, back)
+        return Outcome(held.end_point, error, int(move.id))
+
+    # --- moves, server ------------------------------------------------------------------------------------------
+
+    _incoming_type: Type[IncomingBase] = IncomingBase
+
+    def _read_offer(self) -> Optional[int]:
+        control = lib.header(lib.TPOPT_REDI_DATA)
+        room = ctypes.create_string_buffer(lib.MOST_DATA)
+        message = lib.message(control, room, len(room))
+        length = lib.attempt(lib.library.soc_recvmsg, self._fd, message, 0)
+        if length is None:
+            return None
+        self._offers.append(self._incoming_type(self, control, room.raw[:length]))
+        return 1
+
+    def _take(self) -> Steps[IncomingBase]:
+        while True:
+            try:
+                return self._offers.popleft()
+            except IndexError:
+                yield from self._until(lambda: len(self._offers) or self._read_offer())
+
+    def _take_many(self, most: int, link_type: Type[LinkBase], nonblocking: bool) -> Steps[List[Arrival]]:
+        moves = (lib.SocMove * most)()
+        room = ctypes.create_string_buffer(lib.MOST_DATA + (most - 1) * OWN_DATA)
+        at = ctypes.addressof(room)
+        for index, move in enumerate(moves):
+            move.length = OWN_DATA if index else lib.MOST_DATA
+            move.data = at
+            at += move.length
+
+        def take() -> Optional[int]:
+            return lib.attempt(lib.library.soc_take, self._fd, moves, most, 0) or None
+
+        count = yield from self._until(take)
+        return [
+            Arrival(
+                adopt(move.fd, link_type, nonblocking), ctypes.string_at(move.data, move.length), int(move.id)
+            )
+            for move in moves[:count]
+        ]
+
+
+def _family(end_point: EndPoint) -> int:
+    return int(end_point.family) if isinstance(end_point, socket.socket) else lib.AF_ISO
+
+
+# --- making links --------------------------------------------------------------------------------------------------
+
+
+def connect_steps(link: LinkBase, server: Union[str, lib.Octets], nsel: str, own: Union[str, lib.Octets]) -> Steps[None]:
+    """Names the link and connects it."""
+    _bind(link, lib.selector(own))
+    to = lib.iso_sockaddr(lib.selector(server), nsel)
+    # A listener whose queue is full does not say when there is room.
+    yield from link._until(
+        lambda: lib.attempt(lib.library.soc_connect, link._fd, ctypes.byref(to), ctypes.sizeof(to))
+    )
+
+
+def new_descriptor() -> int:
+    return lib.call(lib.library.soc_socket, lib.AF_ISO, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0)
+
+
+def listen(of: Descriptor, name: Union[str, lib.Octets], backlog: int) -> None:
+    _bind(of, lib.selector(name))
+    lib.call(lib.library.soc_listen, of.fileno(), backlog)
+
+
+def accept_steps(listener: Descriptor) -> Steps[int]:
+    """The next link, confirmed: it carries what either side sends."""
+    fd = yield from listener._until(lambda: lib.attempt(lib.library.soc_accept, listener.fileno(), None, None))
+    # If the other end has gone already the link's next operation says so.
+    lib.library.soc_setsockopt(fd, lib.SOL_TRANSPORT, lib.TPOPT_CFRM_DATA, None, 0)
+    return fd
+
+
+def _bind(of: Descriptor, name: bytes) -> None:
+    own = lib.iso_sockaddr(name)
+    lib.call(lib.library.soc_bind, of.fileno(), ctypes.byref(own), ctypes.sizeof(own))
