@@ -6,6 +6,7 @@ In Markdown a comment before the block says what is to be done with it:
     <!-- run -->              a whole program, or a script: built, run, its exit status is 0
     <!-- output -->           what the block before prints; a line "..." stands for any lines
     <!-- file: NAME -->       goes under that name into the folder in which the scripts of the document run
+    <!-- uses: DOCUMENT -->   on its own: the files of that document are in the folder too
     <!-- compile -->          declarations and functions: compiled
     <!-- body: SIGNATURE -->  statements: compiled as the body of this function
     <!-- fragment: WHY -->    not compiled
@@ -17,7 +18,6 @@ import re
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
-MARKS = ("run", "output", "file", "compile", "body", "fragment")
 NEEDS_MARK = ("c", "cpp", "python", "sh", "cmake")
 MARK = re.compile(r"(run|output|file|compile|body|fragment)(?::\s*(.*\S))?\s*$")
 
@@ -37,6 +37,12 @@ class Block(NamedTuple):
 def blocks_of(document: Path) -> Iterator[Block]:
     lines = document.read_text().splitlines()
     return in_markdown(document, lines) if document.suffix == ".md" else in_manual(document, lines)
+
+
+def used_by(document: Path) -> list[Path]:
+    """The documents whose files it uses."""
+    names = re.findall(r"^<!-- uses: (\S+) -->$", document.read_text(), flags=re.M)
+    return [document.parent / name for name in names]
 
 
 def in_markdown(document: Path, lines: list[str]) -> Iterator[Block]:

@@ -15,7 +15,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from blocks import Block, blocks_of, documents, missing_marks
+from blocks import Block, blocks_of, documents, missing_marks, used_by
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS = 60
@@ -132,6 +132,10 @@ def check(document: Path, installed: Installed) -> tuple[int, list[str]]:
     printed = None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        for other in used_by(document):
+            for block in blocks_of(other):
+                if block.mark == "file":
+                    (folder / block.argument).write_text(block.text)
         for number, block in enumerate(blocks_of(document)):
             place = f"{document.relative_to(ROOT)}:{block.line}"
             if wrong := missing_marks(block):
