@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench crash soak coverage fuzz format check-format tidy asan tsan clang install clean
+.PHONY: help deps peers demo test bench crash soak coverage fuzz format check-format tidy asan tsan clang install package clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ install: ## build and install for users: PREFIX=/usr/local, DESTDIR honoured
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@cmake --install build/release
+
+package: deps ## build the Debian packages, in build/packages
+	@tools/package.sh
 
 clean: ## remove everything that was built
 	@rm -rf build
