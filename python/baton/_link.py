@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional, TypeVar, U
 
 from . import _library as lib
 from ._errors import MoveInDoubt
-from ._steps import MOMENT, Arrival, Descriptor, IncomingBase, LinkBase, Moved, Outcome, Steps, TimedOut, Wait
-from ._steps import accept_steps, connect_steps, listen, new_descriptor
+from ._operations import MOMENT, Descriptor, Steps, TimedOut, Wait, accept_steps, connect_steps, new_descriptor
+from ._operations import listen
+from ._steps import Arrival, IncomingBase, LinkBase, Moved, Outcome
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint

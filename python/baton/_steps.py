@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a link can do, without waiting: each operation is a generator that yields where a call would have to wait.
-
-Who runs one waits in its own way and resumes it, or throws in what ended the wait: TimedOut, a KeyboardInterrupt, an
-asyncio.CancelledError. `baton.Link` waits with soc_poll_ms, `baton.aio.Link` in the event loop.
+"""What a link can do, as operations that do not wait. `baton.Link` waits with soc_poll_ms, `baton.aio.Link` in the
+event loop.
 
     offer:  REDI_DATA -> REDI_BDOK -> REDI_CALL -> outcome -> closed here
                   \\________\\___________\\_________\\-> taken back: usable again | moved after all | in doubt
@@ -16,57 +14,24 @@ import os
 import socket
 import threading
 import time
-import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Generator, Iterable, List, NamedTuple, NoReturn
-from typing import Optional, Tuple, Type, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Deque, Dict, Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Type
+from typing import TypeVar, Union
 
 from . import _library as lib
 from ._end_points import Held, adopt
 from ._errors import MoveError, MoveInDoubt, MoveRefused
+from ._operations import Descriptor, Steps, Wait, run_now
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint
 
     Given = Union[EndPoint, Tuple[EndPoint, lib.Octets]]
 
-MOMENT = 0.005  # seconds, where nothing tells when to look again
-
-T = TypeVar("T")
-D = TypeVar("D", bound="Descriptor")
 I = TypeVar("I", bound="IncomingBase")
 MOST_KEPT = 64  # messages read ahead of the program because an answer stands behind them
 GRACE = 1.0  # seconds that an interrupted move waits for its outcome
 OWN_DATA = 4096  # octets of room for those of each end point but the first in a batch
-
-
-class TimedOut(TimeoutError):
-    """Thrown into an operation when its time is up."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ETIMEDOUT, "no answer in time")
-
-
-class Wait:
-    """What a step waits for: the descriptor, and perhaps less."""
-
-    def __init__(
-        self,
-        look_again: Optional[float] = None,
-        until: Optional[float] = None,
-        also: int = -1,
-        room: bool = False,
-    ) -> None:
-        self.look_again = look_again  # seconds after which something may have changed that the descriptor does not show
-        self.until = until  # a time of its own, in place of the caller's
-        self.also = also  # a number that stands in for an end point: that the move is off shows there only
-        # Room to write, or else something to read that makes room. If there is room when it is looked for, that came
-        # just now, or is not what is missing: then again after a moment.
-        self.room = room
-        self.others = False  # another call has to read first what stands in front
-
-
-Steps = Generator[Wait, None, T]
 
 
 class Moved(NamedTuple):
@@ -92,90 +57,6 @@ class Outcome(NamedTuple):
     socket: Any
     error: Optional[MoveError]
     id: int
-
-
-def run_now(steps: Steps[T]) -> Optional[T]:
-    """Runs an operation as far as it goes without waiting; None if it would have to."""
-    try:
-        steps.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    steps.close()
-    return None
-
-
-class Descriptor:
-    """Owns one AF_ISO descriptor."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        os.set_blocking(fd, False)
-
-    def fileno(self) -> int:
-        """The descriptor, for event loops; -1 once closed. Ask pending() before you wait for it."""
-        return self._fd
-
-    def detach(self) -> int:
-        """Gives the descriptor away: the object is closed, the connection is not."""
-        fd, self._fd = self._fd, -1
-        return fd
-
-    def close(self) -> None:
-        """Closes it; more than once does no harm."""
-        fd = self.detach()
-        if fd >= 0:
-            lib.library.soc_close(fd)
-
-    @property
-    def closed(self) -> bool:
-        return self._fd < 0
-
-    def __enter__(self: D) -> D:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
-            self.close()
-
-    def __repr__(self) -> str:
-        kind = type(self)
-        return f"<{kind.__module__}.{kind.__qualname__} {f'fd={self._fd}' if self._fd >= 0 else 'closed'}>"
-
-    def _tell_others(self) -> None:
-        """This object's descriptor has been read by one operation: others may find what they wait for."""
-
-    def _until(self, tried: Callable[[], Optional[T]], wait: Optional[Wait] = None) -> Steps[T]:
-        """Tries until it gives something other than None."""
-        wait = wait or Wait()
-        first = True
-        while True:
-            wait.others = False
-            try:
-                result = tried()
-            except OSError as problem:
-                self._tell_others()
-                # The next unit on the link is of another kind than what is waited for.
-                if problem.errno not in (errno.ENOMSG, errno.EIO):
-                    raise
-                if self._set_aside():
-                    continue
-                wait.others = True
-                result = None
-            if result is not None or first:
-                self._tell_others()
-            if result is not None:
-                return result
-            first = False
-            yield wait
-
-    def _set_aside(self) -> bool:
-        """Makes room in front, for who waits for what stands behind; whether it has."""
-        return False
 
 
 class IncomingBase:
@@ -604,38 +485,3 @@ class LinkBase(Descriptor):
 
 def _family(end_point: EndPoint) -> int:
     return int(end_point.family) if isinstance(end_point, socket.socket) else lib.AF_ISO
-
-
-# --- making links --------------------------------------------------------------------------------------------------
-
-
-def connect_steps(link: LinkBase, server: Union[str, lib.Octets], nsel: str, own: Union[str, lib.Octets]) -> Steps[None]:
-    """Names the link and connects it."""
-    _bind(link, lib.selector(own))
-    to = lib.iso_sockaddr(lib.selector(server), nsel)
-    # A listener whose queue is full does not say when there is room.
-    yield from link._until(
-        lambda: lib.attempt(lib.library.soc_connect, link._fd, ctypes.byref(to), ctypes.sizeof(to))
-    )
-
-
-def new_descriptor() -> int:
-    return lib.call(lib.library.soc_socket, lib.AF_ISO, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0)
-
-
-def listen(of: Descriptor, name: Union[str, lib.Octets], backlog: int) -> None:
-    _bind(of, lib.selector(name))
-    lib.call(lib.library.soc_listen, of.fileno(), backlog)
-
-
-def accept_steps(listener: Descriptor) -> Steps[int]:
-    """The next link, confirmed: it carries what either side sends."""
-    fd = yield from listener._until(lambda: lib.attempt(lib.library.soc_accept, listener.fileno(), None, None))
-    # If the other end has gone already the link's next operation says so.
-    lib.library.soc_setsockopt(fd, lib.SOL_TRANSPORT, lib.TPOPT_CFRM_DATA, None, 0)
-    return fd
-
-
-def _bind(of: Descriptor, name: bytes) -> None:
-    own = lib.iso_sockaddr(name)
-    lib.call(lib.library.soc_bind, of.fileno(), ctypes.byref(own), ctypes.sizeof(own))

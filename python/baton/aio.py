@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Iterable, List, Optional, Set, TypeVar, Union
 
 from . import _library as lib
 from ._errors import MoveInDoubt
-from ._steps import MOMENT, Arrival, Descriptor, IncomingBase, LinkBase, Moved, Outcome, Steps, TimedOut, Wait
-from ._steps import accept_steps, connect_steps, new_descriptor
-from ._steps import listen as listen_under
+from ._operations import MOMENT, Descriptor, Steps, TimedOut, Wait, accept_steps, connect_steps, new_descriptor
+from ._operations import listen as listen_under
+from ._steps import Arrival, IncomingBase, LinkBase, Moved, Outcome
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint

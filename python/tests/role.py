@@ -16,7 +16,7 @@ import sys
 
 import baton
 from baton import _library as lib
-from baton._steps import run_now
+from baton._operations import run_now
 
 
 def say(text: object) -> None:
