@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench crash soak coverage fuzz format check-format tidy asan tsan clang install package clean
+.PHONY: help deps peers demo test bench crash soak coverage fuzz reference format check-format tidy asan tsan clang install package clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ crash: deps ## kill L and S more than 10,000 times; writes docs/crashes.md
 
 fuzz: deps ## run each fuzzer for a minute (FUZZ="SECONDS NAME...": others; tools/fuzz.sh)
 	@tools/fuzz.sh $(FUZZ)
+
+reference: deps ## the reference of the public headers, as HTML: build/reference/html/index.html
+	@tools/reference.sh
 
 format: ## lay out all C and C++ files as .clang-format says
 	@tools/sources.sh | xargs -0 -r clang-format-19 -i

@@ -55,10 +55,10 @@ class Installed:
 
 
 def run_checked(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    """Runs it in a process group of its own, which ends with it."""
-    with tempfile.TemporaryFile("w+") as output:
+    """Runs it in a process group of its own, which ends with it; gives its standard output."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         child = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                                 stderr=subprocess.STDOUT, start_new_session=True)
+                                 stderr=errors, start_new_session=True)
         try:
             status = child.wait(RUN_SECONDS)
         except subprocess.TimeoutExpired:
@@ -70,9 +70,10 @@ def run_checked(command: list[str], folder: Path, environment: dict[str, str]) -
                 pass
             child.wait()
         output.seek(0)
-        printed = output.read()
+        errors.seek(0)
+        printed, complaints = output.read(), errors.read()
     if status != 0:
-        raise Failure(f"{' '.join(command[:2])} ...: exit status {status}\n{printed}")
+        raise Failure(f"{' '.join(command[:2])} ...: exit status {status}\n{printed}{complaints}")
     return printed
 
 
