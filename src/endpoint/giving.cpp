@@ -270,8 +270,11 @@ Result<void> Link::call(Lock& lock, const std::shared_ptr<GivenMove>& move, cons
   const auto sent = send(lock, {&octets, 1}, {&descriptor, 1}, waiting);
   move->sending = false;
   if (!sent) {
+    // S is dead, and only a child of it keeps the full link.
+    (void)detect_deaths();
     // Closed by another thread meanwhile, or out of time: the move is off.
-    if (sent.error().fault == Fault::TimedOut || move->number_gone) act(move, move->machine.cancel());
+    const bool off = sent.error().fault == Fault::TimedOut || move->number_gone;
+    if (off && !move->machine.ended()) act(move, move->machine.cancel());
     return sent;
   }
   BATON_FAULT_POINT(call_queued);

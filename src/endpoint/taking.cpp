@@ -172,7 +172,10 @@ Result<void> Link::answer(Lock& lock, const std::shared_ptr<AwaitedMove>& move, 
   std::array<std::byte, handoff::small_frame> room;
   const handoff::Answer answer{accept ? std::int16_t{1} : bind_ok, move->number, machine_.local_reference()};
   BATON_FAULT_POINT(answer_before);
-  if (auto sent = send_frame(lock, handoff::encode(room, move->id, answer), waiting); !sent) return sent;
+  if (auto sent = send_frame(lock, handoff::encode(room, move->id, answer), waiting); !sent) {
+    (void)detect_deaths();  // L is dead, and only a child of it keeps the full link
+    return sent;
+  }
   trace(move->id, 'S', accept ? "ANSWER accepted" : "ANSWER refused");
   BATON_FAULT_POINT(answer_queued);
   // Cancelled while the answer waited for room: L ignores it.

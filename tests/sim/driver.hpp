@@ -73,6 +73,8 @@ class Driver {
   [[nodiscard]] bool mutated(Mutant mutant) const { return setup_.mutant == mutant; }
   [[nodiscard]] Id connection_of(Id move) const { return setup_.plans[move].connection; }
   Sent send(const Frame& frame);
+  /// A call of the program has failed: it says that the peer is dead, so the moves with it are over.
+  void not_sent();
   bool flush();
   [[nodiscard]] bool nobody_reads() const;
   void reply(Frame frame);

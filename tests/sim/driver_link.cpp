@@ -56,6 +56,12 @@ Sent Driver::send(const Frame& frame) {
   return sent == Sent::Full && nobody_reads() ? Sent::Broken : sent;
 }
 
+void Driver::not_sent() {
+  // What has come first; the call reads all of it, and here one message is enough.
+  if (!end().queue.empty() && can_receive()) return receive(Table::Room);
+  if (can_notice_death()) notice_death();
+}
+
 void Driver::reply(Frame frame) {
   if (side().ended) return;
   side().outbox.push_back(std::move(frame));

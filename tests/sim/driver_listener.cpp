@@ -129,7 +129,7 @@ void Driver::call(std::size_t at) {
   frame.type = FrameType::Call;
   frame.move = given.move;
   frame.items.push_back({given.move, given.connection, given.connection, given.position, TakeOutcome::Taken});
-  if (send(frame) != Sent::Queued) return;
+  if (send(frame) != Sent::Queued) return not_sent();
   world_.require(given.machine.called() == ListenerStep::None, "the machine of L refuses the call");
   if (mutated(Mutant::ClosesBeforeTaken)) drop_real(given);
 }

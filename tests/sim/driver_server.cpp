@@ -21,7 +21,7 @@ void Driver::answer(std::size_t at, bool accept) {
   frame.type = FrameType::Answer;
   frame.move = awaited.move;
   frame.accepted = accept;
-  if (send(frame) != Sent::Queued) return;
+  if (send(frame) != Sent::Queued) return not_sent();
   world_.require(awaited.machine.answer(accept) == ServerStep::SendAnswer, "the machine of S refuses the answer");
   awaited.placeholder = accept;
   if (!accept) forget(at);

@@ -76,22 +76,34 @@ struct Way {
   std::uint16_t choice = 0;
 };
 
-std::vector<std::string> trace_to(const Setup& setup, const std::vector<Way>& ways, std::uint32_t at) {
+std::vector<std::string> trace_to(const Setup& setup, const std::vector<Way>& ways, std::uint32_t at,
+                                  const std::vector<std::uint16_t>& and_then = {}) {
   std::vector<std::uint16_t> choices;
   for (; at != 0; at = ways[at].from) choices.push_back(ways[at].choice);
+  std::ranges::reverse(choices);
+  const std::size_t there = choices.size();
+  choices.insert(choices.end(), and_then.begin(), and_then.end());
   World world{setup};
   std::vector<Event> events;
   std::vector<std::string> trace;
-  for (auto choice = choices.rbegin(); choice != choices.rend(); ++choice) {
+  for (std::size_t i = 0; i < choices.size(); ++i) {
     enumerate(setup, world, events);
-    trace.push_back(describe(setup, world, events[*choice]));
-    happen(setup, world, events[*choice]);
+    trace.push_back((i < there ? "" : "for ever: ") + describe(setup, world, events[choices[i]]));
+    happen(setup, world, events[choices[i]]);
   }
   return trace;
 }
 
-/// True where the worlds can be put in an order that every event follows. `successors` of world i lie before `ends[i]`.
-bool has_order(const std::vector<std::uint32_t>& successors, const std::vector<std::size_t>& ends) {
+/// Events from a world to itself again.
+struct Cycle {
+  std::uint32_t world = 0;
+  std::vector<std::uint16_t> choices;  // none: there is no cycle
+};
+
+/// The worlds can be put in an order that every event follows, or there is a cycle. `successors` of world i lie before
+/// `ends[i]`.
+Cycle find_cycle(const std::vector<std::uint32_t>& successors, const std::vector<std::size_t>& ends) {
+  const auto first = [&](std::uint32_t at) { return at == 0 ? std::size_t{0} : ends[at - 1]; };
   std::vector<std::uint32_t> entries(ends.size());
   for (const std::uint32_t each : successors) ++entries[each];
   std::vector<std::uint32_t> ready{0};
@@ -99,10 +111,26 @@ bool has_order(const std::vector<std::uint32_t>& successors, const std::vector<s
   for (; !ready.empty(); ++ordered) {
     const std::uint32_t at = ready.back();
     ready.pop_back();
-    for (std::size_t i = at == 0 ? 0 : ends[at - 1]; i < ends[at]; ++i)
+    for (std::size_t i = first(at); i < ends[at]; ++i)
       if (--entries[successors[i]] == 0) ready.push_back(successors[i]);
   }
-  return ordered == ends.size();
+  if (ordered == ends.size()) return {};
+  // Each of the rest comes after another of the rest: back from one to the other, until one is there again.
+  std::vector<Way> before(ends.size());
+  for (std::uint32_t at = 0; at < ends.size(); ++at)
+    for (std::size_t i = first(at); entries[at] > 0 && i < ends[at]; ++i)
+      before[successors[i]] = {at, static_cast<std::uint16_t>(i - first(at))};
+  auto at =
+      static_cast<std::uint32_t>(std::ranges::find_if(entries, [](auto each) { return each > 0; }) - entries.begin());
+  std::vector<bool> seen(ends.size());
+  for (; !seen[at]; at = before[at].from) seen[at] = true;
+  Cycle cycle{at, {}};
+  do {
+    cycle.choices.push_back(before[at].choice);
+    at = before[at].from;
+  } while (at != cycle.world);
+  std::ranges::reverse(cycle.choices);
+  return cycle;
 }
 
 }  // namespace
@@ -169,7 +197,11 @@ Exploration explore(const Setup& setup, std::size_t limit) {
   }
   result.states = ways.size();
   result.transitions = successors.size();
-  if (result.complete && result.broken.empty()) result.acyclic = has_order(successors, ends);
+  if (result.complete && result.broken.empty()) {
+    const Cycle cycle = find_cycle(successors, ends);
+    result.acyclic = cycle.choices.empty();
+    if (!result.acyclic) result.trace = trace_to(setup, ways, cycle.world, cycle.choices);
+  }
   return result;
 }
 

@@ -18,7 +18,7 @@ constexpr std::size_t most_states = 60'000'000;
 
 void print_trace(const Exploration& found) {
   for (std::size_t i = 0; i < found.trace.size(); ++i) std::printf("%4zu  %s\n", i + 1, found.trace[i].c_str());
-  std::printf("   => %s\n", found.broken.c_str());
+  std::printf("   => %s\n", found.broken.empty() ? "it never ends" : found.broken.c_str());
 }
 
 bool search(const Setup& setup) {
@@ -32,7 +32,7 @@ bool search(const Setup& setup) {
               : !found.broken.empty() ? "BROKEN"
               : !found.complete       ? "too many"
                                       : "ENDLESS");
-  if (!found.broken.empty()) print_trace(found);
+  if (!holds && found.complete) print_trace(found);
   std::fflush(stdout);
   return holds;
 }

@@ -46,7 +46,7 @@ TEST_P(EveryOrder, KeepsThePromise) {
   const Exploration all = explore(GetParam(), most_states);
   EXPECT_EQ(all.broken, "") << lines(all.trace);
   EXPECT_TRUE(all.complete);
-  EXPECT_TRUE(all.acyclic) << "some run never ends";
+  EXPECT_TRUE(all.acyclic) << "some run never ends" << lines(all.trace);
   const auto happened = [&](Happening what) { return all.happened[static_cast<std::size_t>(what)]; };
   EXPECT_GT(all.at_rest, 100U);
   EXPECT_GT(happened(Happening::Take) + happened(Happening::TakeArrivals), 0U);

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <vector>
+
 #include "parties.hpp"
 
 namespace baton::system_tests {
@@ -331,19 +333,54 @@ TEST_F(Descriptors, P26WhatIsTakenIsCloseOnExec) {
   EXPECT_EQ(server_->call([number] { return ::fcntl(number, F_GETFD); }).value & FD_CLOEXEC, FD_CLOEXEC);
 }
 
+/// A child of the agent that has what the agent has, and does nothing.
+pid_t fork_holder(Agent& agent) {
+  return agent
+      .call([] {
+        const pid_t made = ::fork();
+        if (made == 0)
+          for (;;) ::pause();
+        return made;
+      })
+      .value;
+}
+
 TEST_F(Descriptors, AForkedServersChildHoldsTheLinkAndTheServerIsDead) {
   called(client_);
-  const pid_t child = server_
-                          ->call([] {
-                            const pid_t made = ::fork();
-                            if (made == 0)
-                              for (;;) ::pause();
-                            return made;
-                          })
-                          .value;
+  const pid_t child = fork_holder(*server_);
   server_->kill();
   // The link is still open: the pidfd proves the death of the process that answered.
   EXPECT_ERRNO(ECONNRESET, outcome(client_));
+  expect_serves(*listener_, client_.number, client_);
+  ::kill(child, SIGKILL);
+}
+
+TEST_F(Descriptors, AForkedServersChildHoldsTheFullLinkAndTheServerIsDead) {
+  stopped(client_);
+  // Offers that nobody reads, until there is no room for a CALL.
+  std::vector<Connection> others;
+  Step made;
+  while (others.size() < 64) {
+    others.push_back(connect_client());
+    made = listener_
+               ->call([link = link_.in_listener, number = others.back().number] {
+                 static char octets[60'000];
+                 ::fcntl(link, F_SETFL, O_NONBLOCK);
+                 const Step offered =
+                     system_tests::offer(link, number, AF_INET, std::string_view{octets, sizeof octets});
+                 ::fcntl(link, F_SETFL, 0);
+                 return offered;
+               })
+               .value;
+    if (!made.ok()) break;
+  }
+  EXPECT_ERRNO(EAGAIN, made);
+  const pid_t child = fork_holder(*server_);
+  server_->kill();
+  // The call says so, and the data stop is over when it has.
+  EXPECT_ERRNO(ECONNRESET, call(client_));
+  EXPECT_EQ(listener_->call([number = client_.number] { return ::send(number, "a", 1, 0); }).value, 1);
+  EXPECT_EQ(read_some(client_.client.get(), 1), "a");
   expect_serves(*listener_, client_.number, client_);
   ::kill(child, SIGKILL);
 }
