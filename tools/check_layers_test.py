@@ -111,6 +111,23 @@ class CheckLayers(unittest.TestCase):
         self.write("include/baton/stream.hpp", SPDX + '#include "base/base.hpp"\n')
         self.assert_found("include/baton/stream.hpp:2", "base/base.hpp")
 
+    def test_public_headers_include_each_other_in_angle_brackets(self):
+        self.write("include/baton/error.hpp", SPDX)
+        self.write("include/baton/link.hpp", SPDX + "#include <baton/error.hpp>\n#include <vector>\n")
+        self.assert_clean()
+        self.write("include/baton/link.hpp", SPDX + '#include "baton/error.hpp"\n')
+        self.assert_found("include/baton/link.hpp:2", "other public ones")
+        self.write("include/baton/link.hpp", SPDX + "#include <baton/missing.hpp>\n")
+        self.assert_found("include/baton/link.hpp:2", "other public ones")
+
+    def test_the_api_room_sees_public_headers_only(self):
+        self.write("include/baton/error.hpp", SPDX)
+        self.source("api/a_test.cpp", "#include <baton/error.hpp>\n")
+        self.assert_clean()
+        self.header("os/socket.hpp")
+        self.source("api/a_test.cpp", '#include "os/socket.hpp"\n')
+        self.assert_found("src/api/a_test.cpp:2", "api may not include os")
+
     def test_a_folder_that_is_no_room_is_found(self):
         self.source("util/a.cpp", "")
         self.assert_found("src/util/a.cpp:1", "no room")

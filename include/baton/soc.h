@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -183,6 +184,22 @@ int soc_pending(int link);
 
 /* As soc_poll, with the timeout in milliseconds. */
 int soc_poll_ms(struct pollfd fds[], unsigned long nfds, int timeout_ms);
+
+/* How long the next calls of this thread wait for an AF_ISO socket or an end point in a move, whatever their mode:
+ * until `until` on CLOCK_MONOTONIC, then ETIMEDOUT; {0, 0}: not at all, EWOULDBLOCK; NULL (as it begins): as the mode
+ * says. A move that is under way then is called off, as by TPOPT_MOVE_TIMEOUT; the earlier of both holds. Not meant are
+ * calls that bring a time of their own, and what the kernel waits for: TCP end points. EINVAL. */
+int soc_deadline(const struct timespec* until);
+
+/* How far the stream of a TCP connection has been read and written, by the kernel's own counters: for logs. Only
+ * differences have a meaning; they hold across a move. Of an AF_ISO connection to another host: of what carries it.
+ * EBUSY: in a data stop; EOPNOTSUPP: no TCP; ENOTCONN; EAGAIN: it changes too fast to be read, try again. */
+struct soc_stream_position {
+  uint64_t consumed; /* octets that were read */
+  uint64_t written;  /* octets that were written */
+  uint64_t unread;   /* octets that have arrived and were not read */
+};
+int soc_position(int s, struct soc_stream_position* position);
 
 /* Takes the move of end point `fd` back. Before TPOPT_REDI_CALL: 0, the end point is usable again. After it: asks the
  * server; EINPROGRESS, the outcome comes by getsockopt(TPOPT_REDI_CALL). ENOENT: `fd` is in no move of this link. */

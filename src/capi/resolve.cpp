@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "capi/resolve.hpp"
 
+#include <algorithm>
+
 #include "os/process.hpp"
 #include "os/socket.hpp"
 
@@ -51,14 +53,24 @@ endpoint::Result<LinkAt> resolve_link(int number) {
   return LinkAt{std::move(*socket), std::move(*link)};
 }
 
+std::optional<Instant>& thread_deadline() noexcept {
+  static thread_local std::optional<Instant> deadline;
+  return deadline;
+}
+
 endpoint::Waiting waiting_of(int number, int flags) {
   if ((flags & MSG_DONTWAIT) != 0) return {true, never, -1};
+  if (const auto deadline = thread_deadline()) {
+    if (*deadline == at_once) return {true, never, -1};
+    return {false, *deadline, -1};
+  }
   return {false, never, number};
 }
 
 endpoint::Waiting waiting_for_move(int number, endpoint::IsoSocket& socket) {
   endpoint::Waiting waiting = waiting_of(number);
-  if (const Duration limit = socket.move_timeout(); limit > Duration{}) waiting.deadline = os::monotonic_now() + limit;
+  if (const Duration limit = socket.move_timeout(); limit > Duration{})
+    waiting.deadline = std::min(waiting.deadline, os::monotonic_now() + limit);
   return waiting;
 }
 

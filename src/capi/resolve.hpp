@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "endpoint/iso_socket.hpp"
@@ -28,7 +29,12 @@ struct LinkAt {
 };
 [[nodiscard]] endpoint::Result<LinkAt> resolve_link(int number);
 
-/// As the number's mode says; `flags` may add MSG_DONTWAIT.
+/// Until when the calls of this thread wait (soc_deadline). Nothing: as the mode of their number says.
+[[nodiscard]] std::optional<Instant>& thread_deadline() noexcept;
+/// A thread_deadline() that lets no call wait.
+inline constexpr Instant at_once{0};
+
+/// As the number's mode says, or the thread's deadline; `flags` may add MSG_DONTWAIT.
 [[nodiscard]] endpoint::Waiting waiting_of(int number, int flags = 0);
 /// The same with the socket's time for moves.
 [[nodiscard]] endpoint::Waiting waiting_for_move(int number, endpoint::IsoSocket& socket);
