@@ -40,8 +40,8 @@ inline constexpr std::size_t protocol_count = 10;
 [[nodiscard]] std::string_view protocol_name(Protocol protocol) noexcept;
 
 struct Iso {
-  tsap::Selector called;
-  tsap::Selector calling;
+  tsap::Selector called{};
+  tsap::Selector calling{};
   std::optional<cotp::TpduSize> size{};
   std::uint8_t preferred_class = 0;    ///< 0 to 4
   bool class_0 = true;                 ///< class 0 may be answered (RFC 905 table 3)
