@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench crash soak coverage fuzz reference format check-format tidy asan tsan clang install package clean
+.PHONY: help deps peers demo test bench crash soak coverage fuzz reference format check-format tidy asan tsan clang install package check-packages abi abi-record clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,19 @@ install: ## build and install for users: PREFIX=/usr/local, DESTDIR honoured
 
 package: deps ## build the Debian packages, in build/packages
 	@tools/package.sh
+
+check-packages: package ## install them in a clean Debian 12 root, build programs there, purge them (as root)
+	@tests/install/packages_in_root.sh build/packages build/check-packages
+
+abi: deps ## fail if the interface of libbaton.so is not the one recorded in abi/ (tools/abi.sh)
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev -j $(JOBS) --target baton_shared -- --quiet
+	@tools/abi.sh check build/dev/libbaton.so
+
+abi-record: deps ## record the interface of libbaton.so: with each change that is meant
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev -j $(JOBS) --target baton_shared -- --quiet
+	@tools/abi.sh record build/dev/libbaton.so
 
 clean: ## remove everything that was built
 	@rm -rf build

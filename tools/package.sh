@@ -20,7 +20,7 @@ inputs=(CMakeLists.txt CHANGELOG.md LICENSE README.md SECURITY.md cmake debian d
 mkdir -p "$tree"
 cd "$packages"
 made() { echo "build/packages: $(echo *.deb)"; }
-if [[ -e baton_${version}_$(dpkg --print-architecture).changes && -z $(cd "$source" && find "${inputs[@]}" -newer "$packages/made" -print -quit) ]]; then
+if [[ -e baton_${version}_$(dpkg --print-architecture).changes && -z $(cd "$source" && find "${inputs[@]}" -newer "$packages/made" -not -name __pycache__ -not -name "*.pyc" -print -quit) ]]; then
   made
   exit
 fi
@@ -30,10 +30,10 @@ touch begun
 # The tree: links to the folders of the sources, copies of the files, which packages take as they are, and a debian folder
 # of its own, in which debhelper works.
 find "$tree" -maxdepth 1 -type l -delete
-for entry in "${inputs[@]}"; do
-  case "$entry" in
-    debian | tools/*) ;;
-    *) if [[ -d $source/$entry ]]; then ln -s "$source/$entry" "$tree/$entry"; else cp -p "$source/$entry" "$tree/"; fi ;;
+for path in "$source"/*; do
+  case "${path##*/}" in
+    build | debian | node_modules) ;;
+    *) if [[ -d $path ]]; then ln -s "$path" "$tree/${path##*/}"; else cp -p "$path" "$tree/"; fi ;;
   esac
 done
 rm -rf "$tree/debian"

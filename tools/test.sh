@@ -6,6 +6,7 @@
 #   dev-build      configure and build preset dev
 #   unit           tests labelled unit
 #   whole-process  all other tests: seed, system, crash, install ...
+#   packages       the interface is the recorded one; the Debian packages: lintian, and programs outside use them
 #   old-kernel     those again, as on a kernel without the newer socket options; the tests labelled system do both anyway
 #   asan-build     preset asan
 #   asan           all tests under AddressSanitizer, LeakSanitizer and UBSan
@@ -49,6 +50,13 @@ stage_whole-process() {
   fi
   run_tests dev -LE '^unit$'
 }
+stage_packages() {
+  tests/install/abi_test.sh
+  build dev baton_shared
+  tools/abi.sh check build/dev/libbaton.so
+  tools/package.sh
+  tests/install/packages_test.sh build/packages
+}
 stage_old-kernel() { BATON_NO_KERNEL_FEATURES=1 run_tests dev -LE '^(unit|sim|system|install|skew|bounds|documents)$'; }
 stage_asan-build() { build asan; }
 stage_asan() { run_tests asan; }
@@ -63,7 +71,7 @@ stage_clang() { run_tests clang -L '^unit$'; }
 
 runner=()
 stages=("$@")
-((${#stages[@]})) || stages=(format layers dev-build unit whole-process old-kernel asan-build asan tsan-build tsan)
+((${#stages[@]})) || stages=(format layers dev-build unit whole-process packages old-kernel asan-build asan tsan-build tsan)
 mkdir -p build
 begin=$SECONDS
 for stage in "${stages[@]}"; do

@@ -1,63 +1,9 @@
 #!/usr/bin/env bash
-# outside_test.sh BUILD VERSION: installs BUILD, moves the tree elsewhere, and builds and runs programs against it,
-# through pkg-config and through CMake. Environment: CC, CXX.
+# outside_test.sh BUILD VERSION: installs BUILD, moves the tree elsewhere, and lets programs use it. Environment: CC, CXX.
 set -euo pipefail
-build="$1" version="$2"
-outside="$(cd "$(dirname "$0")" && pwd)/outside"
+here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-fail() {
-  echo "outside_test: $*" >&2
-  exit 1
-}
-# prints_version WHAT PROGRAM
-prints_version() {
-  local printed
-  printed="$("$2")"
-  [[ $printed == "$version" ]] || fail "$1 printed \"$printed\", not $version"
-  echo "ok: $1"
-}
-
-cmake --install "$build" --prefix "$work/first" >/dev/null
-mv first tree
-package="$(find "$work/tree" -name baton.pc)"
-libraries="$(dirname "$(dirname "$package")")"
-export PKG_CONFIG_PATH="${package%/*}" LD_LIBRARY_PATH="$libraries"
-
-# --- what the library shows and needs
-exported="$(nm -D --defined-only "$libraries/libbaton.so" | sed 's/.* //; s/@.*//' | grep -v -e '^soc_' -e '^BATON_' || true)"
-[[ -z $exported ]] || fail "libbaton.so exports more than soc_*: $exported"
-needed="$(readelf -d "$libraries/libbaton.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
-  grep -v -e '^libc\.so' -e '^libstdc++\.so' -e '^libgcc_s\.so' -e '^libm\.so' -e '^ld-linux' || true)"
-[[ -z $needed ]] || fail "libbaton.so needs more than libc and libstdc++: $needed"
-[[ $(readelf -d "$libraries/libbaton.so") == *"soname: [libbaton.so.0]"* ]] || fail "libbaton.so has another soname"
-echo "ok: exports, dependencies, soname"
-
-# --- pkg-config
-[[ $(pkg-config --modversion baton) == "$version" && $(pkg-config --modversion baton-bs2000) == "$version" ]] ||
-  fail "pkg-config tells another version"
-strict=(-Wall -Wextra -Wpedantic -Werror)
-read -ra flags < <(pkg-config --cflags --libs baton)
-"$CC" -std=c11 "${strict[@]}" "$outside/version.c" "${flags[@]}" -o c
-prints_version "C, pkg-config, shared" ./c
-"$CXX" -x c++ -std=c++17 "${strict[@]}" "$outside/version.c" "${flags[@]}" -o cxx
-prints_version "C++, pkg-config, shared" ./cxx
-read -ra flags < <(pkg-config --static --cflags --libs baton)
-"$CC" -std=c11 "${strict[@]}" "$outside/version.c" "${flags[@]/-lbaton/-l:libbaton.a}" -o archive
-prints_version "C, pkg-config, archive" ./archive
-[[ $(readelf -d archive) != *libbaton* ]] || fail "the program of the archive needs the shared library"
-read -ra flags < <(pkg-config --cflags --libs baton-bs2000)
-"$CC" -std=c11 "${strict[@]}" "$outside/plain_names.c" "${flags[@]}" -o plain
-./plain
-[[ $(nm -u plain) == *soc_socket* ]] || fail "socket() of a program with the plain names is not soc_socket()"
-echo "ok: C, pkg-config, plain names"
-
-# --- CMake
-cmake -S "$outside" -B cmake -G Ninja -DCMAKE_PREFIX_PATH="$work/tree" -DWANTED_VERSION="$version" >cmake.log 2>&1 &&
-  cmake --build cmake >>cmake.log 2>&1 || { cat cmake.log; fail "the CMake project does not build"; }
-prints_version "CMake, baton::baton" cmake/version_baton
-prints_version "CMake, baton::baton_static" cmake/version_baton_static
-cmake/plain_names
-echo "ok: CMake, baton::bs2000"
+cmake --install "$1" --prefix "$work/first" >/dev/null
+mv "$work/first" "$work/tree"
+"$here/outside_programs.sh" "$work/tree" "$2"
