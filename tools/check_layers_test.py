@@ -158,6 +158,12 @@ class CheckLayers(unittest.TestCase):
         self.source("transport/a.cpp", "#include <sys/uio.h>\nlong got = ::readv(3, parts, 1);\n")
         self.assert_found("src/transport/a.cpp:3", "readv")
 
+    def test_the_text_of_addresses_is_read_in_one_file(self):
+        self.source("recognise/ip_address.cpp", "#include <arpa/inet.h>\n")
+        self.assert_clean()
+        self.source("recognise/ip_address.cpp", "#include <arpa/inet.h>\nint s = ::socket(1, 2, 3);\n")
+        self.assert_found("src/recognise/ip_address.cpp:3", "socket")
+
     def test_system_headers_elsewhere_pass(self):
         self.source("base/unique_fd.cpp", "#include <unistd.h>\n")
         self.source("os/a.cpp", "#include <sys/socket.h>\n")
