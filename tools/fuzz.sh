@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 build=build/fuzz
 findings=$build/findings
-rooms=(cotp transport handoff tsap endpoint capi)
+rooms=(cotp transport handoff tsap endpoint capi recognise)
 
 mode=run
 number=60

@@ -47,6 +47,8 @@ Verdict<RequestLine> read_request_line(std::string_view text) {
   if (at == text.size()) return more;
   if (text[at] != ' ' || at == method) return Not{"no method of HTTP"};
   line.method = text.substr(method, at - method);
+  // "SSH-2.0 / HTTP/1.1" is an identification string, if a wrong one (RFC 4253 §4.2).
+  if (line.method.starts_with("SSH-")) return Not{"no method of HTTP"};
 
   const std::size_t target = ++at;
   while (at < text.size() && is_target_character(text[at])) ++at;

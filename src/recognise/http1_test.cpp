@@ -83,10 +83,11 @@ TEST(RecogniseHttp1, TakesLineFeedsAloneAndAnEmptyLineBefore) {
 }
 
 TEST(RecogniseHttp1, SaysNotWithinTheRequestLine) {
-  for (const std::string_view text : {"PRI * HTTP/2.0\r\n\r\n", "EHLO a.example\r\n", "PING\r\n", "SSH-2.0-x\r\n",
-                                      "GET /\r\n", "GET  / HTTP/1.1", "GET / HTTX", "GET / http/1.1", "GET / HTTP/1.x",
-                                      "GET / HTTP/1.1 ", " GET", "\x16", "(", "DESCRIBE rtsp://a RTSP/1.0\r\n", "\rG",
-                                      "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", "ThisIsNoMethodBecauseItIsMuchTooLong"}) {
+  for (const std::string_view text :
+       {"PRI * HTTP/2.0\r\n\r\n", "EHLO a.example\r\n", "PING\r\n", "SSH-2.0-x\r\n", "SSH-2.0 / HTTP/1.1\r\n",
+        "GET /\r\n", "GET  / HTTP/1.1", "GET / HTTX", "GET / http/1.1", "GET / HTTP/1.x", "GET / HTTP/1.1 ", " GET",
+        "\x16", "(", "DESCRIBE rtsp://a RTSP/1.0\r\n", "\rG", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
+        "ThisIsNoMethodBecauseItIsMuchTooLong"}) {
     EXPECT_EQ(broken_law(as_bytes(text), ask), "");
     EXPECT_TRUE(std::holds_alternative<Not>(recognise_http1(as_bytes(text)))) << text;
   }
