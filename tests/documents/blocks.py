@@ -112,7 +112,7 @@ def in_manual(document: Path, lines: list[str]) -> Iterator[Block]:
 
 
 def documents(root: Path) -> list[Path]:
-    return sorted([*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("docs/man/*.[1-8]")])
+    return sorted([*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("python/*.md"), *root.glob("docs/man/*.[1-8]")])
 
 
 def missing_marks(block: Block) -> str:

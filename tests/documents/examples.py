@@ -6,6 +6,7 @@ examples.py BUILD [DOCUMENT...]     BUILD: a built tree; without documents: all 
                                     marked. Run it in a network namespace (tests/interop/in_namespace.sh).
 """
 
+import ast
 import os
 import re
 import signal
@@ -84,9 +85,19 @@ def source_of(block: Block) -> str:
     return line + block.text if block.language in DIALECT else block.text
 
 
+def compile_python(block: Block, installed: Installed) -> None:
+    """It is Python, and what it uses of the package `baton` is there."""
+    tree = compile(block.text, str(block.document), "exec",
+                   ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    used = sorted({ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+                   and re.fullmatch(r"baton(\.\w+)+", ast.unparse(node))})
+    run_checked([sys.executable, "-B", "-c", f"import baton, baton.aio; {'; '.join(used) or 'pass'}"], ROOT,
+                installed.environment)
+
+
 def compile_block(block: Block, source: Path, installed: Installed, output: list[str]) -> None:
     if block.language == "python":
-        compile(block.text, str(block.document), "exec")
+        compile_python(block, installed)
         return
     loose = LOOSE if block.mark == "body" else []
     # Sources come before the libraries they use.
