@@ -64,7 +64,7 @@ class Waiting(Descriptor):
         writable = bool(kernel.poll(0))
         if wait.room and writable:
             left = MOMENT if left is None else min(left, MOMENT)
-        own = lib.PollFd(self._fd, select.POLLIN | (0 if writable else select.POLLOUT))
+        own = lib.PollFd(self._fd, select.POLLIN | (select.POLLOUT if wait.answer or not writable else 0))
         entries = (lib.PollFd * 2)(own, lib.PollFd(wait.also, select.POLLIN))
         result = lib.library.soc_poll_ms(entries, 2, -1 if left is None else math.ceil(left * 1000))
         if result < 0:

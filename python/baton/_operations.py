@@ -38,6 +38,7 @@ class Wait:
         until: Optional[float] = None,
         also: int = -1,
         room: bool = False,
+        answer: bool = False,
     ) -> None:
         self.look_again = look_again  # seconds after which something may have changed that the descriptor does not show
         self.until = until  # a time of its own, in place of the caller's
@@ -45,6 +46,8 @@ class Wait:
         # Room to write, or else something to read that makes room. If there is room when it is looked for, that came
         # just now, or is not what is missing: then again after a moment.
         self.room = room
+        # The answer to a connection request: soc_poll_ms shows it as room to write, and may read it meanwhile itself.
+        self.answer = answer
         self.others = False  # another call has to read first what stands in front
 
 
@@ -141,7 +144,7 @@ def connect_steps(link: Descriptor, server: Union[str, lib.Octets], nsel: str, o
     to = lib.iso_sockaddr(lib.selector(server), nsel)
     # A listener whose queue is full does not say when there is room.
     yield from link._until(
-        lambda: lib.attempt(lib.library.soc_connect, link._fd, ctypes.byref(to), ctypes.sizeof(to))
+        lambda: lib.attempt(lib.library.soc_connect, link._fd, ctypes.byref(to), ctypes.sizeof(to)), Wait(answer=True)
     )
 
 

@@ -11,9 +11,12 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import unittest
+from pathlib import Path
 from typing import List, Tuple, cast
 
 import baton
@@ -194,6 +197,23 @@ class Outcomes(Case):
             with self.assertRaises(TimeoutError):  # it does not accept
                 baton.Link.connect(b"\x01\x02", 0.2)
             self.assertLess(time.monotonic() - before, WAIT / 2)
+
+
+class Connecting(Case):
+    def test_answered_while_it_is_waited_for(self) -> None:
+        """Alone in its process, a connect waits in poll(2) without end until its answer comes."""
+        with baton.LinkListener("slow") as names:
+            connecting = subprocess.Popen([sys.executable, "-c", "import baton; baton.Link.connect('slow').close()"])
+            try:
+                deadline = time.monotonic() + WAIT
+                while not Path(f"/proc/{connecting.pid}/wchan").read_text().startswith(("poll_", "do_sys_poll")):
+                    self.assertIsNone(connecting.poll())
+                    self.assertLess(time.monotonic(), deadline)
+                with names.accept(WAIT):
+                    self.assertEqual(connecting.wait(WAIT), 0)
+            finally:
+                connecting.kill()
+                connecting.wait()
 
 
 class Signals(Case):
