@@ -4,7 +4,7 @@
 
 - mandoc has nothing to say against a page, from warnings on;
 - each function of baton/soc.h has a page that names it in NAME, and in SYNOPSIS with the prototype of the header, and
-  the pages have no other functions;
+  the pages have no other functions; each constant of it stands in a page;
 - a page of a function has all sections; each errno of its ERRORS stands in docs/errors.md;
 - a reference to a page of ours leads to one, and each name of NAME is found as a page once installed.
 """
@@ -100,7 +100,8 @@ def installed_pages(build: str) -> set[tuple[str, str]]:
 
 
 def main() -> int:
-    header = prototypes_of_header((ROOT / "include/baton/soc.h").read_text())
+    text = (ROOT / "include/baton/soc.h").read_text()
+    header = prototypes_of_header(text)
     known_errors = set(re.findall(r"\bE[A-Z0-9]{2,}\b", (ROOT / "docs/errors.md").read_text()))
     pages = sorted(ROOT.glob("docs/man/*.[1-8]"))
     installed = installed_pages(sys.argv[1])
@@ -115,6 +116,9 @@ def main() -> int:
             if OURS.match(name) and (name, section) not in installed:
                 wrong.append(f"{path.name}: leads to {name}({section}), which does not exist")
     wrong += [f"{name}: no page names it" for name in header if name not in named]
+    told = "".join(path.read_text() for path in pages)
+    macros = re.findall(r"^#define ((?:TPOPT|RED|REDBIND|SOC|SOL|AF)_\w+)", text, flags=re.M)
+    wrong += [f"{macro}: no page tells of it" for macro in macros if not re.search(rf"\b{macro}\b", told)]
     print(*wrong, sep="\n")
     print(f"{len(pages)} pages, {len(header)} functions, {len(wrong)} faults")
     return 1 if wrong or not header or not pages else 0
