@@ -18,6 +18,8 @@ class Octets {
   constexpr Octets() noexcept = default;
   /// Of text, without the NUL behind it.
   Octets(const char* text) noexcept : Octets{std::string_view{text}} {}
+  /// Nor is 0 any text.
+  Octets(std::nullptr_t) = delete;
   /// Of any string, vector, array or span of char, unsigned char or std::byte.
   template <class Range>
     requires(std::ranges::contiguous_range<const Range> && std::ranges::sized_range<const Range> &&
