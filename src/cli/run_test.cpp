@@ -194,7 +194,7 @@ class Answering {
       pollfd entries[] = {{.fd = socket_.descriptor().get(), .events = POLLIN, .revents = 0},
                           {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
       while (::poll(entries, 2, -1) > 0 && entries[1].revents == 0)
-        os::StatusSocket::answer(socket_.descriptor(), document_);
+        (void)os::StatusSocket::answer(socket_.descriptor(), document_);
     }};
   }
   Answering(const Answering&) = delete;

@@ -22,12 +22,15 @@ namespace {
 
 /// The thread stays this long without work: a listener that closes one end point after the other starts it once.
 constexpr Duration linger = std::chrono::milliseconds{50};
+/// Who asks for the status while no descriptor is left waits so long for the next try.
+constexpr Duration status_retry = std::chrono::milliseconds{100};
 
 struct Reader {
   std::mutex mutex;
   std::vector<std::shared_ptr<Link>> links;
   HiddenFd event;
   os::StatusSocket status;
+  Instant status_from{};  // the thread's: the status is not looked at before
   bool running = false;
   std::uint32_t in_generation = generation();
   Reader* parents = nullptr;  // of the process that forked us: its mutex may be locked for ever
@@ -55,13 +58,15 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
     status = r.status.descriptor();
     entries.push_back({r.event.ref().get(), POLLIN, 0});
   }
-  entries.push_back({status.get(), POLLIN, 0});
+  const bool rests = r.status_from > os::monotonic_now();
+  entries.push_back({rests ? -1 : status.get(), POLLIN, 0});
   const bool idle = links.empty() && !status.valid();
-  Instant deadline = idle ? os::monotonic_now() + linger : never;
+  Instant deadline = idle ? os::monotonic_now() + linger : status.valid() && rests ? r.status_from : never;
   for (const auto& link : links) deadline = std::min(deadline, link->add_reader_entries(entries));
   const auto ready = os::poll_until(entries, deadline);
   os::reset_event(r.event.ref());
-  if (status.valid() && (entries[1].revents & POLLIN) != 0) os::StatusSocket::answer(status, statistics_as_json());
+  if (status.valid() && (entries[1].revents & POLLIN) != 0 && !os::StatusSocket::answer(status, statistics_as_json()))
+    r.status_from = os::monotonic_now() + status_retry;
   std::vector<std::shared_ptr<Link>> done;
   for (const auto& link : links)
     if (!link->read_outcomes()) done.push_back(link);

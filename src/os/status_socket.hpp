@@ -28,8 +28,9 @@ class StatusSocket {
   /// Invalid while closed.
   [[nodiscard]] FdRef descriptor() const noexcept { return listening_.ref(); }
 
-  /// Answers those who wait now, at most a full backlog, without waiting for any of them.
-  static void answer(FdRef listening, std::string_view document) noexcept;
+  /// Answers those who wait now, at most a full backlog, without waiting for any of them. False: somebody waits on, and
+  /// there is no descriptor for the answer.
+  static bool answer(FdRef listening, std::string_view document) noexcept;
 
  private:
   UniqueFd folder_;

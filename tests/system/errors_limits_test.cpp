@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What runs out: descriptors, the seed's `short`, credit, the user's descriptors in flight.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <cstdio>
+#include <string>
 
 #include "parties.hpp"
 
@@ -131,6 +137,32 @@ TEST_F(Limits, ListenerWithoutDescriptorAtTheDataStop) {
   close_in(*server_, {offered_.fd_server});
   expect_serves(*listener_, client_.number, client_);
   finish(moved(client_));
+}
+
+TEST_F(Limits, WhoAsksForTheStatusWaitsForADescriptorAndCostsNothing) {
+  EXPECT_EQ(listener_->call([] { return soc_status(1); }).value, 0);
+  const unsigned long before = limit(*listener_, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = folder_.path() + "/status/" + std::to_string(listener_->pid());
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path.c_str());
+  const UniqueFd asker{adopt, ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  ASSERT_EQ(::connect(asker.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  // Time of the processor, of the library's thread alone.
+  const auto milliseconds = listener_->call([] {
+    const auto used = [] {
+      timespec time{};
+      ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+      return time.tv_sec * 1'000 + time.tv_nsec / 1'000'000;
+    };
+    const long begin = used();
+    (void)::poll(nullptr, 0, 300);
+    return used() - begin;
+  });
+  EXPECT_LT(milliseconds.value, 20);
+  restore(*listener_, before);
+  EXPECT_NE(read_some(asker.get(), 200).find("\"offered\""), std::string::npos);
+  EXPECT_EQ(listener_->call([] { return soc_status(0); }).value, 0);
 }
 
 TEST_F(Limits, WithoutCreditNothingIsGiven) {
