@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// sim [--small|--full] [--mutants] [NAME...]: searches the setups of scenarios.cpp from end to end, all or those whose
-// names begin so, and prints a row for each. --mutants: searches for the planted bugs instead, and prints their traces.
+// sim [--small|--full] [--mutants] [NAME...]: searches the setups of scenarios.cpp from end to end, all or those with
+// such a name, or one that begins so, and prints a row for each. --mutants: searches for the planted bugs instead, and
+// prints their traces.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -69,9 +71,13 @@ int main(int argc, char** argv) {
   std::printf("| %-34s | %10s | %11s | %8s | %6s | %6s | |\n", "setup", "states", "transitions", "at rest", "depth",
               "s");
   std::printf("|---|---|---|---|---|---|---|\n");
-  for (const Setup& setup : scenarios(extent)) {
+  const std::vector<Setup> all = scenarios(extent);
+  const auto is_meant = [&](const Setup& setup, const std::string& name) {
+    return std::ranges::find(all, name, &Setup::name) != all.end() ? setup.name == name : setup.name.starts_with(name);
+  };
+  for (const Setup& setup : all) {
     bool wanted = names.empty();
-    for (const std::string& name : names) wanted = wanted || setup.name.starts_with(name);
+    for (const std::string& name : names) wanted = wanted || is_meant(setup, name);
     if (wanted) good = search(setup) && good;
   }
   return good ? 0 : 1;
