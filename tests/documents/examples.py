@@ -103,7 +103,7 @@ def compile_block(block: Block, source: Path, installed: Installed, output: list
     # Sources come before the libraries they use.
     flags = installed.flags_for(block.text)
     run_checked([*installed.compiler(block.language), *STRICT, *loose, f"-I{Path(__file__).parent}", str(source),
-                 *output, *(flags if "-c" not in output else [each for each in flags if not each.startswith("-l")])],
+                 *output, *(flags if "-fsyntax-only" not in output else [each for each in flags if not each.startswith("-l")])],
                 source.parent, installed.environment)
 
 
@@ -122,12 +122,12 @@ def do(block: Block, folder: Path, installed: Installed, number: int) -> str:
         if block.language in DIALECT:
             named = folder / f"part{number}{SUFFIX[block.language]}"
             named.write_text(source_of(block))
-            compile_block(block, named, installed, ["-c", "-o", "/dev/null"])
+            compile_block(block, named, installed, ["-fsyntax-only"])
         return ""
     source = folder / f"block{number}{SUFFIX.get(block.language, '.txt')}"
     source.write_text(source_of(block))
     if block.mark in ("compile", "body"):
-        compile_block(block, source, installed, ["-c", "-o", "/dev/null"])
+        compile_block(block, source, installed, ["-fsyntax-only"])
         return ""
     environment = {**installed.environment, "BATON_RUNTIME_DIR": str(folder / "run")}
     if block.language == "sh":

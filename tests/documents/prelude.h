@@ -2,6 +2,9 @@
  * baton: documents/prelude.h: what the pieces of functions in the documents have in front of them. */
 #pragma once
 #include <arpa/inet.h>
+#ifdef __cplusplus
+#include <baton/baton.hpp>
+#endif
 #include <baton/soc.h>
 #include <errno.h>
 #include <fcntl.h>
