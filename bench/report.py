@@ -17,10 +17,11 @@ from typing import Any
 
 from drawing import draw
 
-PARTS = ("seed_sequence", "express", "pause", "connections", "iso_echo")
+PARTS = ("seed_sequence", "express", "api", "pause", "connections", "iso_echo")
 SEED_AIM = 1.25  # of the floor, p50, two processors
 EXPRESS_AIM = 250_000  # moves a second
 ECHO_AIM = 0.95  # of plain TCP
+API_AIM = 1.1  # of the C calls
 
 
 def processor_model() -> str:
@@ -102,6 +103,21 @@ def express_lines(part: dict[str, Any]) -> list[str]:
     ]
 
 
+def api_lines(part: dict[str, Any]) -> list[str]:
+    on = part["processors"]
+    return [
+        f"  The C++ API beside the C calls, the same processes and link, processors {on['A']} and {on['B']}",
+        f"    one by one, C calls, microseconds a move:   {spread(part['calls_us'])}",
+        f"    one by one, C++ API, microseconds a move:   {spread(part['api_us'])}",
+        f"    C++ / C:                                    {spread(part['ratio'])}",
+        f"    express, C calls, microseconds a move:      {spread(part['express_calls_us'])}",
+        f"    express, C++ API, microseconds a move:      {spread(part['express_api_us'])}",
+        f"    C++ / C:                                    {spread(part['express_ratio'])}",
+        f"    {part['blocks']} blocks of {part['moves_in_block']:,} and of {part['express_moves_in_block']:,} moves of each"
+        f" kind in turn, batches of {part['batch']}; aim: {API_AIM}",
+    ]
+
+
 def pause_lines(part: dict[str, Any]) -> list[str]:
     ways = part["ways"]
     return [
@@ -177,6 +193,7 @@ def main() -> None:
     for more in (
         seed_lines(results["seed_sequence"]),
         express_lines(results["express"]),
+        api_lines(results["api"]),
         pause_lines(results["pause"]),
         connection_lines(results["connections"], where["node"]),
         iso_lines(results["iso_echo"]),

@@ -12,7 +12,7 @@ if (($# < 1 || $# > 2)) || { (($# == 2)) && [[ $2 != --quick ]]; }; then
 fi
 folder="$1/bench"
 quick=("${@:2}")
-parts=(seed_sequence express pause connections iso_echo)
+parts=(seed_sequence express api pause connections iso_echo)
 # The runtime folders of the programs; one that is killed cannot remove its own.
 TMPDIR="$(mktemp -d)"
 export TMPDIR
