@@ -2,11 +2,11 @@
 #include "link/admission.hpp"
 
 #include <charconv>
-#include <cstdlib>
 #include <ranges>
 #include <string_view>
 
 #include "os/process.hpp"
+#include "os/setting.hpp"
 
 namespace baton::link {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 // Whether `wanted` accepts one of the listed users.
 template <class Predicate>
 bool any_listed(Predicate wanted) noexcept {
-  const char* const setting = ::secure_getenv("BATON_ALLOW_UIDS");
+  const char* const setting = os::setting("BATON_ALLOW_UIDS");
   if (setting == nullptr) return false;
   for (const auto part : std::views::split(std::string_view{setting}, ',')) {
     const std::string_view entry{part.begin(), part.end()};

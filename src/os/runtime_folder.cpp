@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
+
+#include "os/setting.hpp"
 
 namespace baton::os {
 namespace {
@@ -32,8 +33,8 @@ struct Folder {
 };
 
 // Empty counts as not set.
-const char* setting(const char* name) noexcept {
-  const char* value = ::secure_getenv(name);
+const char* named(const char* name) noexcept {
+  const char* value = setting(name);
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
@@ -62,7 +63,7 @@ Result<Folder> open_or_make(int at, const char* path, Missing missing, Links lin
 }
 
 Result<Folder> open_user_folder(Missing missing) noexcept {
-  const char* const parent_path = setting("XDG_RUNTIME_DIR");
+  const char* const parent_path = named("XDG_RUNTIME_DIR");
   if (parent_path == nullptr || *parent_path != '/') return failure(ENOENT);
   // Kept over from another user (sudo -E), it is not a place for our files.
   const Result<Folder> parent = open_unchecked(AT_FDCWD, parent_path, Links::Followed);
@@ -75,7 +76,7 @@ Result<Folder> open_user_folder(Missing missing) noexcept {
 Result<Folder> open_runtime_folder(Place place, Missing missing) noexcept {
   switch (place) {
     case Place::Environment: {
-      const char* const path = setting("BATON_RUNTIME_DIR");
+      const char* const path = named("BATON_RUNTIME_DIR");
       if (path == nullptr) return failure(ENOENT);
       Result<Folder> folder = open_or_make(AT_FDCWD, path, missing, Links::Followed);
       if (!folder) return folder;
@@ -136,12 +137,12 @@ std::string path_of(Place place) {
   const char* value = nullptr;
   switch (place) {
     case Place::Environment:
-      value = setting("BATON_RUNTIME_DIR");
+      value = named("BATON_RUNTIME_DIR");
       return value != nullptr ? value : "";
     case Place::System:
       return system_folder;
     case Place::User:
-      value = setting("XDG_RUNTIME_DIR");
+      value = named("XDG_RUNTIME_DIR");
       return value != nullptr && *value == '/' ? std::string{value} + "/baton" : "";
     case Place::Temporary:
       return TemporaryPath{}.text;
@@ -157,7 +158,7 @@ Result<UniqueFd> open_for_bind(std::string_view sub) {
     const Result<Folder> folder = open_runtime_folder(place, Missing::IsMade);
     if (folder) return open_sub(*folder, name.c_str(), Missing::IsMade);
     // BATON_RUNTIME_DIR is an order: what is wrong with it is said, not worked around.
-    const bool ordered = place == Place::Environment && setting("BATON_RUNTIME_DIR") != nullptr;
+    const bool ordered = place == Place::Environment && named("BATON_RUNTIME_DIR") != nullptr;
     if (ordered || number(folder.error()) != ENOENT) return std::unexpected{folder.error()};
   }
   return failure(ENOENT);
