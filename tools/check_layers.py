@@ -31,13 +31,14 @@ ALLOWED["capi"] = ALLOWED["endpoint"] | {"endpoint"}
 # sees. They are linked with the library's rooms.
 ALLOWED["api"] = set()
 LINKED_WITH = {"api": {"capi"}}
+ALLOWED["preload"] = BASE | {"os", "tsap"}
 ALLOWED["dispatch"] = ALLOWED["endpoint"] | {"endpoint", "recognise", "routing"}
 ALLOWED["cli"] = ALLOWED["endpoint"] | {"endpoint"}
 
 # Programs may print, and may read and write descriptors of their own; the rest is library.
 PROGRAMS = ("cli", "dispatch")
 # Rooms that may see the public headers (include/).
-PUBLIC_HEADER_USERS = ("endpoint", "capi", "api", *PROGRAMS)
+PUBLIC_HEADER_USERS = ("endpoint", "capi", "api", "preload", *PROGRAMS)
 # Besides os/, which files may make system calls.
 SYSTEM_CALLERS = ("src/base/unique_fd.cpp",)
 # Tests stand beside the source, and so do the headers that only tests include.
@@ -56,7 +57,8 @@ ADDRESS_HEADER, ADDRESS_FILE = "arpa/inet.h", "src/recognise/ip_address.cpp"
 CLOCK = re.compile(r"\b(\w*clock\s*::\s*now|clock_gettime|gettimeofday|timespec_get)\s*\(|(?<![\w.>])::\s*time\s*\("
                    r"|\bstd\s*::\s*time\s*\(")
 PRINTS = re.compile(r"\b(printf|fprintf|vfprintf|puts|fputs|putchar|perror|syslog|std\s*::\s*(cout|cerr|clog|print|println))\b")
-SIGNAL_HANDLER = re.compile(r"\b(sigaction|signal|sigset)\s*\(")
+# sigaction(number, nullptr, ...) only asks.
+SIGNAL_HANDLER = re.compile(r"\b(sigaction|signal|sigset)\s*\((?![^(),]*,\s*nullptr\s*,)")
 THROW = re.compile(r"\bthrow\b")
 ANCILLARY = re.compile(r"\bCMSG_(FIRSTHDR|NXTHDR|DATA|SPACE|LEN|ALIGN)\b")
 

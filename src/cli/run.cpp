@@ -4,18 +4,25 @@
 #include <exception>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/verbs.hpp"
 
 namespace baton::cli {
+namespace {
+
+/// Their exit statuses are those of env(1), so that those below 125 can be the program's.
+bool runs_programs(std::string_view verb) { return verb == "serve"; }
+
+}  // namespace
 
 ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err) {
   Action action;
   try {
     CLI::App app{
-        "baton moves live connections between processes. This command looks at moves and processes, and speaks ISO "
-        "transport.",
+        "baton moves live connections between processes. This command looks at moves and processes, runs servers that "
+        "get moved connections, and speaks ISO transport.",
         "baton"};
     app.set_version_flag("--version", "baton " BATON_VERSION);
     app.require_subcommand(0, 1);  // not 1: a word that is no verb is to be named in the sentence
@@ -24,6 +31,7 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
     add_trace(app, action);
     add_status(app, action);
     add_iso(app, action);
+    add_serve(app, action);
     // CLI11 wants them backwards.
     std::vector<std::string> backwards{words, words + std::max(count, 0)};
     std::ranges::reverse(backwards);
@@ -36,7 +44,10 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
         err << app.help();
     } catch (const CLI::ParseError& problem) {
       // Also how CLI11 ends after --help and --version.
-      if (app.exit(problem, out, err) == 0) status = ExitStatus::Ok;
+      if (app.exit(problem, out, err) == 0)
+        status = ExitStatus::Ok;
+      else if (count > 0 && runs_programs(words[0]))
+        status = ExitStatus::NotBegun;
     }
     if (out.flush()) return status;
     err << "baton: the output could not be written.\n";

@@ -2,7 +2,7 @@
 // baton: cli/verbs.hpp: the verbs of the command line, one file each.
 //
 // add_*() describes a verb's options to CLI11; when the words of the command line name the verb, `action` becomes what
-// it does. Exit statuses are those of ExitStatus, and no others. Threads: one.
+// it does. Exit statuses are those of ExitStatus, and those of programs that a verb runs. Threads: one.
 #pragma once
 
 #include <functional>
@@ -18,6 +18,10 @@ enum class ExitStatus : int {
   Ok = 0,
   Failed = 1,  // not found, or it could not be done; a sentence on `err` says why
   Usage = 2,   // the words of the command line are wrong
+  // Of verbs that run another program, as env(1) and timeout(1) have them; else the status is that program's.
+  NotBegun = 125,       // baton's own failure, wrong words too
+  CannotExecute = 126,  // the program is there and cannot be executed
+  NoProgram = 127,      // the program is not there
 };
 
 /// Writes results to `out` and sentences about failures to `err`.
@@ -29,6 +33,8 @@ void add_trace(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 /// `baton iso`: iso_verbs.cpp.
 void add_iso(CLI::App& app, Action& action);
+/// `baton serve`: serve_verb.cpp.
+void add_serve(CLI::App& app, Action& action);
 
 /// The whole program: `words` without the program's name.
 [[nodiscard]] ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "preload/settings.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <ranges>
+#include <string>
+#include <string_view>
+
+namespace baton::preload {
+namespace {
+
+constexpr std::string_view own_name = "libbaton-serve.so";
+constexpr const char* inherit_variable = "BATON_SERVE_INHERIT";
+constexpr const char* variables[] = {"BATON_SERVE_TSAP", "BATON_SERVE_LISTEN", "BATON_SERVE_CREDIT"};
+
+std::string_view value_of(const char* name) {
+  const char* const value = ::secure_getenv(name);
+  return value != nullptr ? value : "";
+}
+
+/// LD_PRELOAD without this library; others that the user has put there stay.
+void leave_preload_list() {
+  const std::string before{value_of("LD_PRELOAD")};
+  std::string after;
+  for (std::size_t from = 0; from < before.size();) {
+    const std::size_t end = std::min(before.find_first_of(": ", from), before.size());
+    const std::string_view path{before.data() + from, end - from};
+    if (!path.empty() && path.substr(path.rfind('/') + 1) != own_name) (after += after.empty() ? "" : ":") += path;
+    from = end + 1;
+  }
+  if (after.empty())
+    ::unsetenv("LD_PRELOAD");
+  else
+    ::setenv("LD_PRELOAD", after.c_str(), 1);
+}
+
+bool is_host(const os::Address& local, const std::string& host) {
+  if (host.empty()) return true;
+  in6_addr wanted{};
+  if (local.family() == AF_INET6)
+    return ::inet_pton(AF_INET6, host.c_str(), &wanted) == 1 &&
+           std::memcmp(&wanted, &reinterpret_cast<const sockaddr_in6*>(local.data())->sin6_addr, sizeof wanted) == 0;
+  in_addr wanted4{};
+  return local.family() == AF_INET && ::inet_pton(AF_INET, host.c_str(), &wanted4) == 1 &&
+         wanted4.s_addr == reinterpret_cast<const sockaddr_in*>(local.data())->sin_addr.s_addr;
+}
+
+}  // namespace
+
+bool Settings::mean(const os::Address& local) const {
+  return listening.empty() || std::ranges::any_of(listening, [&](const tsap::ListeningAddress& each) {
+           return each.port == local.port() && is_host(local, each.host);
+         });
+}
+
+Settings take_settings() {
+  Settings settings;
+  if (const auto pool = tsap::Selector::from_hex(value_of(variables[0]))) settings.pool = *pool;
+  for (const auto part : std::views::split(value_of(variables[1]), ','))
+    if (const auto address = tsap::parse_listening_address({part.begin(), part.end()}))
+      settings.listening.push_back(*address);
+  const std::string_view credit = value_of(variables[2]);
+  int number = 0;
+  if (std::from_chars(credit.data(), credit.data() + credit.size(), number).ec == std::errc{} && number > 0)
+    settings.credit = std::min(number, max_credit);
+  if (value_of(inherit_variable) != "1") {
+    for (const char* const each : variables) ::unsetenv(each);
+    leave_preload_list();
+  }
+  return settings;
+}
+
+}  // namespace baton::preload

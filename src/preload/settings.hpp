@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// baton: preload/settings.hpp: what `baton serve` has said to the library in the environment.
+//
+//   BATON_SERVE_TSAP     the TSEL of the pool, in hexadecimal digits; without it the library does nothing
+//   BATON_SERVE_LISTEN   ADDRESS:PORT,...  which listening sockets get connections; without it all of TCP
+//   BATON_SERVE_CREDIT   how many connections may wait for one process
+//   BATON_SERVE_INHERIT  1: programs that this one executes have the library too
+// Threads: read once by the constructor, constant from then on.
+#pragma once
+
+#include <vector>
+
+#include "os/socket.hpp"
+#include "tsap/listening.hpp"
+#include "tsap/selector.hpp"
+
+namespace baton::preload {
+
+inline constexpr int default_credit = 16;
+inline constexpr int max_credit = 4096;
+
+struct Settings {
+  tsap::Selector pool;  // empty: the library does nothing
+  std::vector<tsap::ListeningAddress> listening;
+  int credit = default_credit;
+
+  /// Whether a listening socket that is bound to `local` is meant.
+  [[nodiscard]] bool mean(const os::Address& local) const;
+};
+
+/// Takes the variables, and this library out of LD_PRELOAD, from the environment, unless children shall inherit them.
+[[nodiscard]] Settings take_settings();
+
+}  // namespace baton::preload

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of `baton serve` have in common: processes with a deadline, a dispatcher, clients."""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+BATON = os.environ["BATON_PROGRAM"]
+GIVER = os.environ["SERVE_GIVER"]
+SERVER = os.environ["SERVE_SERVER"]
+PATIENCE = 30  # seconds; far more than anything needs
+POOL = "web"
+LIBC = ctypes.CDLL(None)
+
+
+def _dies_with_us():
+    LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Process:
+    """A process group of its own, killed at the end. What it writes can be read by lines."""
+
+    def __init__(self, words, env=None, stdin=subprocess.PIPE):
+        # Not text: a line that waits in Python's buffer would not show in select.
+        self.popen = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, env=env, start_new_session=True,
+                                      preexec_fn=_dies_with_us, bufsize=0)
+        self._pending = b""
+
+    def line(self, patience=PATIENCE):
+        deadline = time.monotonic() + patience
+        while b"\n" not in self._pending:
+            rest = deadline - time.monotonic()
+            if rest <= 0 or not select.select([self.popen.stdout], [], [], rest)[0]:
+                raise AssertionError("no line in time")
+            octets = os.read(self.popen.stdout.fileno(), 65536)
+            if not octets:
+                raise AssertionError(f"ended with {self.popen.wait(PATIENCE)} instead of a line")
+            self._pending += octets
+        line, self._pending = self._pending.split(b"\n", 1)
+        return line.decode()
+
+    def port(self):
+        word, number = self.line().split()
+        assert word == "port", word
+        return int(number)
+
+    def children(self):
+        with open(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(PATIENCE)
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if stream:
+                stream.close()
+
+
+class Giver(Process):
+    """The dispatcher. `counts` ends it."""
+
+    def __init__(self, env, port=0):
+        super().__init__([GIVER, POOL, str(port)], env)
+        self.address = ("127.0.0.1", self.port())
+        self.address6 = ("::1", self.address[1])
+
+    def counts(self):
+        self.popen.stdin.close()
+        words = self.line().split()
+        return {name: int(value) for name, value in zip(words[::2], words[1::2])}
+
+
+def until(condition, what, patience=PATIENCE):
+    """Asks again until it holds."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not in time: {what}")
+        time.sleep(0.01)
+
+
+class Answer:
+    """What a server of server.cpp said to one client."""
+
+    def __init__(self, address):
+        with socket.create_connection(address, PATIENCE) as client:
+            self.own = client.getsockname()
+            octets = b""
+            while not octets.endswith(b"\n"):
+                part = client.recv(4096)
+                if not part:
+                    raise ConnectionError("the connection ended without an answer")
+                octets += part
+        words = octets.decode().split()
+        self.pid = int(words[0])
+        self.peer = words[1]
+        self.more = dict(word.split(":", 1) for word in words[2:])
+
+    @property
+    def own_text(self):
+        host, port = self.own[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class ServeTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="baton-serve-")
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o1777)
+        self.folder = folder.name
+        self.env = dict(os.environ, BATON_RUNTIME_DIR=folder.name)
+        self.env.pop("LD_PRELOAD", None)
+
+    def start(self, process):
+        self.addCleanup(process.close)
+        return process
+
+    def giver(self, port=0):
+        return self.start(Giver(self.env, port))
+
+    def serve(self, *program, options=(), env=None, **more):
+        return self.start(Process([BATON, "serve", "--tsap", POOL, *options, "--", *program], env or self.env, **more))
+
+
+def in_threads(count, work):
+    """Runs work(number) in threads; the first failure is raised."""
+    failures = []
+
+    def guarded(number):
+        try:
+            work(number)
+        except BaseException as failure:  # raised again below
+            failures.append(failure)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
