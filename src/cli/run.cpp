@@ -13,7 +13,7 @@ namespace baton::cli {
 namespace {
 
 /// Their exit statuses are those of env(1), so that those below 125 can be the program's.
-bool runs_programs(std::string_view verb) { return verb == "serve"; }
+bool runs_programs(std::string_view verb) { return verb == "serve" || verb == "exec"; }
 
 }  // namespace
 
@@ -32,6 +32,7 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
     add_status(app, action);
     add_iso(app, action);
     add_serve(app, action);
+    add_exec(app, action);
     // CLI11 wants them backwards.
     std::vector<std::string> backwards{words, words + std::max(count, 0)};
     std::ranges::reverse(backwards);

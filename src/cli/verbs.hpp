@@ -35,6 +35,8 @@ void add_status(CLI::App& app, Action& action);
 void add_iso(CLI::App& app, Action& action);
 /// `baton serve`: serve_verb.cpp.
 void add_serve(CLI::App& app, Action& action);
+/// `baton exec`: exec_verb.cpp.
+void add_exec(CLI::App& app, Action& action);
 
 /// The whole program: `words` without the program's name.
 [[nodiscard]] ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err);
