@@ -25,6 +25,7 @@ RUNS = [
     (f"max_remote_half_open={HUGE}", False, "RemoteBounds.PartnersThatSayNothingCostAFixedNumberOfDescriptors"),
     ("request_time=200,reply_time=200", True, "*Times.*"),
     ("highest_number=40", True, "Numbers.*"),
+    ("max_credit=3", True, "Credit.*"),
     (f"request_time={HUGE}", False, "Times.APeerThatConnectsAndSaysNothingIsLetGo"),
     (f"reply_time={HUGE}", False, "Times.RepliesThatNobodyReadsDoNotKeepAClosedLinkForEver"),
 ]

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Times after which a process lets go of a peer that says or reads nothing, and the highest number that a header can
-// name, which is above the descriptors that a process may have. Run with BATON_TEST_BOUNDS, which makes them small:
-// run.py.
+// name, which is above the descriptors that a process may have, and credit. Run with BATON_TEST_BOUNDS, which makes
+// them small: run.py.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <vector>
 
@@ -132,6 +133,34 @@ TEST_F(Numbers, AServerThatCannotNameTheEndPointRefusesTheOfferAndGoesOn) {
     return 0;
   });
   close_in(*listener_, {connection.number});
+}
+
+/// No more than three express moves are believed to be wanted.
+class Credit : public Parties {};
+
+TEST_F(Credit, BeyondTheBoundIsNotBelieved) {
+  EXPECT_GE(server_->call([link = link_.in_server] { return soc_credit(link, 10); }).value, 0);
+  std::array<int, 5> numbers{};
+  std::vector<Connection> clients;
+  for (int& number : numbers) {
+    clients.push_back(connect_client());
+    number = clients.back().number;
+  }
+  const auto given = listener_->call([=, link = link_.in_listener] {
+    std::array<soc_move, 5> moves{};
+    for (std::size_t i = 0; i < moves.size(); ++i) moves[i].fd = numbers[i];
+    return soc_give(link, moves.data(), 5);
+  });
+  EXPECT_EQ(given.value, 3);
+  const auto taken = server_->call([link = link_.in_server] {
+    std::array<soc_move, 5> moves{};
+    std::array<int, 3> got{-1, -1, -1};
+    const int count = soc_take(link, moves.data(), 5, 10'000);
+    for (int i = 0; i < count && i < 3; ++i) got[static_cast<std::size_t>(i)] = moves[static_cast<std::size_t>(i)].fd;
+    return got;
+  });
+  for (std::size_t i = 0; i < 3; ++i) expect_serves(*server_, taken.value[i], clients[i]);
+  for (std::size_t i = 3; i < 5; ++i) expect_serves(*listener_, numbers[i], clients[i]);
 }
 
 }  // namespace
