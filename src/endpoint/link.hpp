@@ -303,6 +303,12 @@ class Link final : public IsoConnection {
 
   std::map<handoff::MoveId, std::shared_ptr<AwaitedMove>> awaited_;  // not taken, not ended
   std::deque<Arrival> arrived_;                                      // express, received and not taken
+  /// Express: their TAKEN waits for room. A CANCEL that comes meanwhile counts where it cannot be sent.
+  struct Batch {
+    std::span<const handoff::TakenItem> items;
+    std::vector<handoff::MoveId> cancelled;
+  };
+  std::vector<Batch*> batches_;
   std::size_t promised_ = 0;            // credit whose placeholders a CALL without room has freed
   std::size_t credit_target_ = 0;       // what the program announced
   std::vector<HiddenFd> placeholders_;  // one for each express credit announced

@@ -328,6 +328,11 @@ void Link::on_cancel(handoff::MoveId id) {
     arrived_.erase(arrival);
     return cancelled();
   }
+  for (Batch* const batch : batches_)
+    if (std::ranges::find(batch->items, id, &handoff::TakenItem::move) != batch->items.end()) {
+      if (std::ranges::find(batch->cancelled, id) == batch->cancelled.end()) batch->cancelled.push_back(id);
+      return;
+    }
   const auto entry = awaited_.find(id);
   if (entry == awaited_.end()) return;
   const auto move = entry->second;

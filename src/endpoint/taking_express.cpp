@@ -75,10 +75,14 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
   if (items.empty()) return fail(Fault::TooLong);
   std::vector<std::byte> room(handoff::taken_size(items.size()));
   BATON_FAULT_POINT(batch_taken_before);
+  Batch batch{items, {}};
+  batches_.push_back(&batch);
   const auto sent = send_frame(lock, handoff::encode(room, items), waiting);
+  std::erase(batches_, &batch);
   BATON_FAULT_POINT(batch_taken_queued);
   if (!sent && !(ended_ || broken_ || send_broken_) && listener_alive()) {
     for (auto arrival = taken.rbegin(); arrival != taken.rend(); ++arrival) arrived_.push_front(std::move(*arrival));
+    for (const handoff::MoveId id : batch.cancelled) on_cancel(id);
     for (const auto& item : items)
       if (item.outcome != handoff::TakeOutcome::Taken) reply_taken(item.move, item.outcome, -1);
     return std::unexpected{sent.error()};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the simulator found (docs/simulator.md), with real processes: ends of links and deaths that cross with moves.
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -140,6 +141,49 @@ TEST_F(FullLink, IsClosedOnlyWhenEveryMoveIsAnswered) {
   EXPECT_EQ(answers_of_a_close(), batches * batch);
   remember_descriptors();  // the thread that goes on sending has been there once
   EXPECT_EQ(answers_of_a_close(), batches * batch);
+}
+
+TEST_F(Crossing, ACancelThatComesWhileTakenWaitsForRoomIsAnsweredWhenItCannotBeSent) {
+  RawPeer peer{folder_.path(), "S"};
+  const int link = accept_from(peer);
+  EXPECT_EQ(server_->call([=] { return soc_credit(link, 1); }).value, 1);
+  EXPECT_FALSE(peer.receive_frame(credit_type).empty());
+  // Answers that nobody reads, until some wait in S.
+  const auto said = [&] {
+    int octets = -1;
+    EXPECT_EQ(::ioctl(peer.number(), FIONREAD, &octets), 0);
+    return octets;
+  };
+  for (int so_far = -1; said() > so_far;) {
+    so_far = said();
+    EXPECT_TRUE(peer.send(call_frame(7, false)));
+    EXPECT_EQ(poll(*server_, link, 0).value, 0);
+  }
+  const std::size_t before = server_->descriptors();
+  const Pair pair = tcp_pair();
+  const handoff::CallItem item = described(pair.near.get());
+  EXPECT_TRUE(peer.send(call_frame_of(1000, true, {&item, 1}), pair.near.get()));
+  auto taking = server_->start([=] {
+    soc_move move{};
+    return soc_take(link, &move, 1, 500);
+  });
+  server_->await_blocked();
+  EXPECT_TRUE(peer.send(cancel_frame(1000)));
+  const auto out_of_time = taking.get();
+  EXPECT_EQ(out_of_time.value, 0);
+  // Not taken: so it is L's again, who hears it as soon as there is room.
+  EXPECT_EQ(server_->call([=] { return soc_pending(link); }).value, 0);
+  EXPECT_LE(server_->descriptors(), before);
+  bool cancelled = false;
+  for (int looks = 0; !cancelled && looks < 10'000; ++looks) {
+    const auto frame = peer.receive();
+    ASSERT_FALSE(frame.empty());
+    cancelled =
+        frame[2] == std::byte{static_cast<std::uint8_t>(handoff::FrameType::Cancelled)} && move_in(frame) == 1000;
+    EXPECT_GE(poll(*server_, link, 0).value, 0);
+  }
+  EXPECT_TRUE(cancelled);
+  close_in(*server_, {link});
 }
 
 }  // namespace
