@@ -10,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import PATIENCE, ServeTest, in_threads, until
+from serving import BATON, PATIENCE, POOL, Process, ServeTest, in_threads, until
 
 
 def free_port():
@@ -121,9 +121,8 @@ class Nginx(ServeTest):
             self.assertNotIn("Socket errors", told)
             self.assertNotIn("Non-2xx", told)
             self.assertGreater(int(re.search(r"(\d+) requests in", told)[1]), 100, told)
-        counts = giver.counts()
-        self.assertEqual(counts["waiting"], 0)
-        self.assertGreater(counts["moved"], 132)
+        # wrk ends with requests under way: some connections may be on their way still.
+        self.assertGreater(giver.counts()["moved"], 132)
 
     def test_a_new_configuration_under_load(self):
         server = self.nginx()
@@ -213,6 +212,42 @@ class Runtimes(ServeTest):
 
     def test_python_http_server_with_threads(self):
         self.answers("/usr/bin/python3", "-c", HTTP_SERVER % "ThreadingHTTPServer")
+
+
+class PostgreSQL(ServeTest):
+    """The postmaster waits and accepts, and forks for each connection."""
+
+    BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+
+    def sql(self, address, text):
+        return subprocess.run([self.BIN / "psql", "-h", address[0], "-p", str(address[1]), "-U", "postgres", "-Atc", text],
+                              check=True, capture_output=True, text=True, timeout=PATIENCE).stdout.strip()
+
+    def test_clients_and_load(self):
+        # It refuses to run as root.
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self.env["BATON_ALLOW_UIDS"] = str(pwd.getpwnam("postgres").pw_uid)
+        data, port = f"{self.folder}/data", free_port()
+        subprocess.run([*user, self.BIN / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=PATIENCE, cwd="/")
+        self.start(Process([*user, BATON, "serve", "--tsap", POOL, "--", self.BIN / "postgres", "-D", data, "-p", str(port),
+                            "-k", "", "-c", "listen_addresses=127.0.0.1,::1", "-c", "fsync=off",
+                            "-c", "logging_collector=on"], self.env))
+        direct = ("127.0.0.1", port)
+        until(lambda: subprocess.run([self.BIN / "pg_isready", "-h", direct[0], "-p", str(port)],
+                                     stdout=subprocess.DEVNULL).returncode == 0, "PostgreSQL is ready")
+        giver = self.giver()
+        who = "select inet_client_addr() || ' ' || inet_server_port()"
+        self.assertEqual(self.sql(giver.address, who), f"127.0.0.1/32 {giver.address[1]}")
+        self.assertEqual(self.sql(giver.address6, who), f"::1/128 {giver.address[1]}")
+        self.assertEqual(self.sql(direct, who), f"127.0.0.1/32 {port}")
+        bench = [self.BIN / "pgbench", "-h", giver.address[0], "-p", str(giver.address[1]), "-U", "postgres"]
+        for words in (["-i", "-q"], ["-c", "8", "-t", "25"], ["-C", "-S", "-c", "4", "-t", "10"]):
+            done = subprocess.run([*bench, *words, "postgres"], capture_output=True, text=True, timeout=PATIENCE)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if "-c" in words:
+                self.assertIn("number of failed transactions: 0 ", done.stdout)
+        self.assertEqual(giver.counts()["moved"], 2 + 1 + (1 + 8) + (1 + 40))
 
 
 if __name__ == "__main__":
