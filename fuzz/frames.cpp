@@ -78,11 +78,14 @@ struct CheckBody {
   void operator()(const Call& call) const {
     const std::size_t count = call.items.size();
     BATON_REQUIRE(count > 0 && count <= (call.express ? max_batch : 1));
-    BATON_REQUIRE(within(call.user_data, message) && within(call.iso_images, message));
+    BATON_REQUIRE(within(call.user_data, message) && within(call.iso_images, message) && within(call.blobs, message));
     if (const auto preview = preview_call(message))
-      BATON_REQUIRE(preview->first == move && preview->express == call.express && preview->count == count);
+      BATON_REQUIRE(preview->first == move && preview->express == call.express && preview->count == count &&
+                    preview->memfds == call.memfds);
     std::vector<CallItem> items;
     Bytes images = call.iso_images;
+    Bytes blobs = call.blobs;
+    std::size_t memfds = 0;
     std::size_t user_data = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const CallItem& item = items.emplace_back(call.items[i]);
@@ -90,14 +93,22 @@ struct CheckBody {
       BATON_REQUIRE(item.iso_image <= images.size() && (item.iso_image > 0) == (item.family == Family::Iso));
       run_image(images.first(item.iso_image));
       images = images.subspan(item.iso_image);
+      BATON_REQUIRE(item.blob <= (item.blob_apart ? max_blob : blobs.size()));
+      if (item.blob_apart)
+        ++memfds;
+      else
+        blobs = blobs.subspan(item.blob);
     }
+    BATON_REQUIRE(blobs.empty() && memfds == call.memfds && (call.group == 0 || call.express));
     BATON_REQUIRE(images.empty() && user_data == call.user_data.size());
     // A frame of the largest size grows beyond it where its records are older and shorter than ours.
-    const Bytes head = encode_call(room, move, call.express, items, call.iso_images, user_data);
+    const Bytes head =
+        encode_call(room, move, call.express, items, call.iso_images, user_data, {call.group, {&call.blobs, 1}});
     if (head.empty() && message.size() + count * sizeof(CallItem) > max_frame) return;
     const auto octets = gathered(head, call.user_data);
     const auto again = decoded<Call>(octets, move);
-    BATON_REQUIRE(again.express == call.express && again.items.size() == count);
+    BATON_REQUIRE(again.express == call.express && again.items.size() == count && again.group == call.group);
+    BATON_REQUIRE(same(again.blobs, call.blobs) && again.memfds == call.memfds);
     for (std::size_t i = 0; i < count; ++i) BATON_REQUIRE(again.items[i] == items[i]);
     BATON_REQUIRE(same(again.user_data, call.user_data) && same(again.iso_images, call.iso_images));
   }
@@ -114,8 +125,16 @@ struct CheckBody {
   void operator()(Cancel cancel) const { decoded<Cancel>(encode(room, move, cancel), move); }
   void operator()(Cancelled cancelled) const { decoded<Cancelled>(encode(room, move, cancelled), move); }
   void operator()(Credit credit) const { BATON_REQUIRE(decoded<Credit>(encode(room, credit), 0).more == credit.more); }
+  void operator()(Held held) const { BATON_REQUIRE(decoded<Held>(encode(room, move, held), move).count == held.count); }
+  void operator()(Commit commit) const {
+    BATON_REQUIRE(decoded<Commit>(encode(room, move, commit), move).count == commit.count);
+  }
+  void operator()(Abort abort) const { decoded<Abort>(encode(room, move, abort), move); }
+  void operator()(Complete complete) const {
+    BATON_REQUIRE(decoded<Complete>(encode(room, move, complete), move).count == complete.count);
+  }
   void operator()(Unsupported body) const {
-    BATON_REQUIRE(body.type == 0 || body.type > static_cast<std::uint8_t>(FrameType::Credit));
+    BATON_REQUIRE(body.type == 0 || body.type > static_cast<std::uint8_t>(FrameType::Complete));
   }
 };
 

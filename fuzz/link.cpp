@@ -10,6 +10,7 @@
 #include "endpoint/position.hpp"
 #include "fuzz/stage.hpp"
 #include "handoff/frames.hpp"
+#include "os/memfd.hpp"
 #include "os/socket.hpp"
 
 namespace baton::fuzz {
@@ -39,7 +40,7 @@ class Session {
       case 1:
       case 2:
       case 3:
-        return send_frame(choice / 20 % 8);
+        return send_frame(choice / 20 % 12);
       case 4:
         return send(input_.take(input_.u8()), {});
       case 5:
@@ -105,7 +106,7 @@ class Session {
     Bytes frame;
     switch (kind) {
       case 0:
-        frame = handoff::encode(room, handoff::Hello{.credit = input_.u8()});
+        frame = handoff::encode(room, handoff::Hello{.features = handoff::feature_restart, .credit = input_.u8()});
         break;
       case 1: {
         const std::size_t octets = input_.u8();
@@ -138,6 +139,18 @@ class Session {
       case 7:
         frame = handoff::encode(room, handoff::Credit{input_.u8() * 0x01010101U});
         break;
+      case 8:
+        frame = handoff::encode(room, move, handoff::Held{input_.u8()});
+        break;
+      case 9:
+        frame = handoff::encode(room, move, handoff::Commit{input_.u8()});
+        break;
+      case 10:
+        frame = handoff::encode(room, move, handoff::Abort{});
+        break;
+      case 11:
+        frame = handoff::encode(room, move, handoff::Complete{input_.u8()});
+        break;
     }
     // Right in most cases, or nothing behind the first check would ever be reached.
     std::vector<std::byte> octets{frame.begin(), frame.end()};
@@ -167,6 +180,23 @@ class Session {
       item.image.cookie = os::cookie(end_point).value_or(0) + (what == 8 ? 1 : 0);
       if (const auto position = os::read_position(end_point)) item.image.position = endpoint::to_image(*position);
       if (what == 16) ++item.image.position.consumed;
+    }
+    // Held: a new group, or more of the one whose first move was 1. Its last item brings a blob: a memfd, or not.
+    if ((choice & 32) != 0 && (choice & 12) == 12 && !items.empty()) {
+      handoff::CallExtras extras{(choice & 16) != 0 ? move : handoff::MoveId{1}, {}};
+      const std::uint8_t size = input_.u8();
+      items.back().blob = size;
+      items.back().blob_apart = size % 2 == 1;
+      const std::array blobs{Bytes{std::as_bytes(std::span{octets_})}.first(size)};
+      if (!items.back().blob_apart) extras.blobs = blobs;
+      if (items.back().blob_apart && size % 4 == 1) {
+        if (auto memory = os::sealed_memory(blobs[0])) others.push_back(std::move(*memory));
+        if (!others.empty()) files.push_back(others.back().get());
+      } else if (items.back().blob_apart) {
+        others.push_back(some_file(size / 4));
+        files.push_back(others.back().get());
+      }
+      return handoff::encode_call(room, move, true, items, {}, 0, extras);
     }
     if ((choice & 64) != 0 && !files.empty()) files.push_back(files.front());
     if ((choice & 192) == 128 && !files.empty()) files.pop_back();
@@ -267,8 +297,11 @@ class Session {
     std::array<soc_move, 4> moves{};
     const int taken = soc_take(link_.number, moves.data(), 1 + input_.u8() % 4, 0);
     for (int i = 0; i < taken; ++i) {
-      numbers_.push_back(moves[static_cast<std::size_t>(i)].fd);
-      use(numbers_.back());
+      const soc_move& move = moves[static_cast<std::size_t>(i)];
+      std::free(move.blob);
+      if ((move.flags & SOC_GROUP_END) != 0) continue;
+      numbers_.push_back(move.fd);
+      if ((move.flags & SOC_HELD) == 0) use(move.fd);
     }
   }
   /// What has been taken is a TCP connection, whatever the peer sent.
@@ -351,6 +384,15 @@ class Session {
       case 6:
         (void)soc_pending(link_.number);
         (void)soc_read(some_number(), octets_.data(), 16);
+        return;
+      case 7:
+        (void)soc_ready(link_.number, 0);
+        return;
+      case 8:
+        (void)soc_abort(link_.number);
+        return;
+      case 9:
+        (void)soc_commit(link_.number, 0);
         return;
       default:
         (void)soc_write(some_number(), octets_.data(), 16);

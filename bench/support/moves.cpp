@@ -156,7 +156,10 @@ void give_all(int link, std::span<const int> fds) {
   };
   for (std::size_t given = 0; given < fds.size();) {
     const std::size_t count = std::min(moves.size(), fds.size() - given);
-    for (std::size_t i = 0; i < count; ++i) moves[i] = soc_move{fds[given + i], 0, 0, nullptr, 0};
+    for (std::size_t i = 0; i < count; ++i) {
+      moves[i] = {};
+      moves[i].fd = fds[given + i];
+    }
     given += static_cast<std::size_t>(require(soc_give(link, moves.data(), static_cast<int>(count)), "soc_give"));
     if (given < fds.size() && done < given) collect(0);
   }

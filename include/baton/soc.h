@@ -59,9 +59,10 @@ extern "C" {
 #define TPOPT_PEER_ADDRESS 0x1013
 
 /* Bits of the member `flags` of red_info_tcp and red_info_iso. */
-#define RED_OFFERED 0x01 /* described by the listener */
-#define RED_BOUND 0x02   /* accepted by the server */
-#define RED_TAKEN 0x04   /* moved: data flows at the server */
+#define RED_OFFERED 0x01   /* described by the listener */
+#define RED_BOUND 0x02     /* accepted by the server */
+#define RED_TAKEN 0x04     /* moved: data flows at the server */
+#define RED_LISTENING 0x08 /* baton's own: a listening socket, not a connection */
 
 /* Negative values of `bind_ok` with which a server may refuse; any other negative number is passed on as it is. */
 #define REDBIND_REFUSED (-1)       /* no reason given */
@@ -215,14 +216,54 @@ struct soc_move {
   int error;   /* outcome: 0 = moved, else an errno; soc_give: why this one was not accepted for the journey */
   uint64_t id; /* of the move: unique on its link */
   void* data;  /* soc_give: octets already read from the client; soc_take: the caller's buffer, or NULL */
-  uint32_t length; /* octets at data; soc_take: in: room, out: octets that came */
+  uint32_t length; /* octets at data; soc_take: in: room, out: octets that came; SOC_GROUP_END: moves in the group */
+  /* What the application says of the end point. soc_give, soc_hold: the caller's, needed until the call returns.
+   * soc_take: allocated by the library, NULL if there is none: free(3). Up to 64 KiB goes with the message, more in a
+   * sealed memfd, which needs one credit more. */
+  void* blob;
+  uint32_t blob_length; /* octets at blob, at most SOC_BLOB_MAX; more: EMSGSIZE */
+  int kind;             /* soc_take, soc_outcomes: SOC_CONNECTION or SOC_LISTENING; found out by soc_give, soc_hold */
+  int flags;            /* soc_take: SOC_HELD, SOC_GROUP_END, or 0 */
 };
 #define SOC_MOVES_MAX 252
+#define SOC_BLOB_MAX 16777216 /* octets */
+#define SOC_CONNECTION 0
+#define SOC_LISTENING 1 /* a listening TCP socket: the connections that wait in its queue go with it */
+#define SOC_HELD 1      /* fd is a parked number: the end point itself takes its place when soc_ready succeeds */
+#define SOC_GROUP_END 2 /* no end point: all of the group has come, `length` moves; next: soc_ready */
 
 /* Sends the first `count` moves. Returns how many were accepted, in order (then moves[i].fd belongs to the library
  * until the outcome is collected), or -1 when none was: EAGAIN no credit or buffer full, else the error of moves[0].
  * Never waits for outcomes; waits for credit if the link is in blocking mode. */
 int soc_give(int link, struct soc_move* moves, int count);
+
+/* Groups: moves that commit together, for a restart. The listener holds all it has, then commits; the server takes the
+ * parked numbers with soc_take up to SOC_GROUP_END, makes itself ready, and calls soc_ready. Until the commit all of it
+ * is the listener's: if the server dies, refuses, closes the link or a parked number, or cannot take a single one, all
+ * comes back; if the listener dies, its connections end as if there were no move. After it each move goes its own way
+ * as after soc_give: the server takes it even if the listener dies, and what a dead server has not touched comes back.
+ * One group at a time on a link. A partner whose baton is too old for groups: EOPNOTSUPP. */
+
+/* Listener: as soc_give, into the link's group. ECANCELED, ECONNRESET: the group is off and its end points are among
+ * the outcomes; soc_commit or soc_abort ends it, then another can begin. EPROTO: it is complete; EINPROGRESS: outcomes
+ * of the group before are missing. */
+int soc_hold(int link, struct soc_move* moves, int count);
+
+/* Listener: the group is complete; waits until the server is ready, and commits: 0, the outcomes follow
+ * (soc_outcomes). timeout_ms -1 = for ever. ETIMEDOUT, or EWOULDBLOCK with 0: the server is not ready yet, nothing has
+ * changed: call again, or soc_abort. ENOENT: no group. Others, as ECANCELED (the server refused) and ECONNRESET (it
+ * died): the group is off, and everything comes back by soc_outcomes. */
+int soc_commit(int link, int timeout_ms);
+
+/* Either side, before the commit: the group is off. Listener: everything comes back by soc_outcomes. Server: the parked
+ * numbers are to be closed. ENOENT: no group, or it is committed; server: EPROTO, it is committed. */
+int soc_abort(int link);
+
+/* Server, after SOC_GROUP_END: says that it is ready and waits for the commit: how many end points are now usable under
+ * their numbers. ETIMEDOUT, EWOULDBLOCK: call again, or soc_abort. ECANCELED: the listener called the group off or
+ * died; soc_take says so too while the group is not complete. The parked numbers are to be closed. EPROTO: not
+ * complete. */
+int soc_ready(int link, int timeout_ms);
 
 /* Collects outcomes of moves given with soc_give: how many (at least 1), 0 on timeout, -1 on error. timeout_ms -1 = for
  * ever. */
@@ -234,6 +275,16 @@ int soc_take(int link, struct soc_move* moves, int count, int timeout_ms);
 /* Server: announces room for up to `count` express moves in all; each is held as a real descriptor. Returns the number
  * held, or -1. Called with a default of 64 by the first soc_take on a link. */
 int soc_credit(int link, int count);
+
+/* AF_ISO connections across exec. soc_export writes what `s` is besides its descriptor into `state` and lets the
+ * descriptor stay open at exec; the new program gives both to soc_import, and the connection goes on. In between
+ * nothing may be called on `s`, and what soc_export wrote is worth nothing after such a call. Gives the octets written;
+ * room 0 and state NULL: how many they would be; EMSGSIZE: too little room. ENOTCONN: not connected (bind and listen
+ * are done again); EBUSY: another call uses it, or more is read ahead; EALREADY: moves go on over it. */
+ssize_t soc_export(int s, void* state, size_t room);
+/* EINVAL: not what soc_export wrote, or `s` is another socket; EISCONN: it is an AF_ISO socket here already; EUCLEAN:
+ * somebody read or wrote it in between. */
+int soc_import(int s, const void* state, size_t length);
 
 /* Counters of this process since its start. */
 struct soc_statistics {

@@ -57,20 +57,4 @@ void write_address(const handoff::PeerAddress& address, handoff::Family family, 
   copy_out(&written, sizeof written, name, length);
 }
 
-handoff::PeerAddress to_frame(const os::Address& address) {
-  handoff::PeerAddress frame;
-  frame.port = address.port();
-  if (address.family() == AF_INET) {
-    sockaddr_in inet;
-    std::memcpy(&inet, address.data(), sizeof inet);
-    std::memcpy(frame.octets.data(), &inet.sin_addr, sizeof inet.sin_addr);
-  } else if (address.family() == AF_INET6) {
-    sockaddr_in6 inet;
-    std::memcpy(&inet, address.data(), sizeof inet);
-    std::memcpy(frame.octets.data(), &inet.sin6_addr, sizeof inet.sin6_addr);
-    frame.scope = inet.sin6_scope_id;
-  }
-  return frame;
-}
-
 }  // namespace baton::capi

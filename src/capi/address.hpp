@@ -16,7 +16,5 @@ namespace baton::capi {
 /// Writes at most *length octets, and the whole length into *length, as accept(2) does.
 void write_address(const tsap::IsoAddress& address, void* name, socklen_t* length);
 void write_address(const handoff::PeerAddress& address, handoff::Family family, void* name, socklen_t* length);
-/// From what the kernel gives for an AF_INET or AF_INET6 socket.
-[[nodiscard]] handoff::PeerAddress to_frame(const os::Address& address);
 
 }  // namespace baton::capi

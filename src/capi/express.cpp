@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Express moves: soc_give, soc_outcomes, soc_take, soc_credit; and soc_cancel, soc_abandon.
+// Express moves and groups: soc_give, soc_outcomes, soc_take, soc_credit, soc_hold, soc_commit, soc_abort, soc_ready;
+// and soc_cancel, soc_abandon.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -19,16 +20,19 @@ namespace {
 
 using Moves = std::vector<std::shared_ptr<endpoint::GivenMove>>;
 
-/// The moves from the first on that can be made, up to the first that cannot.
-Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> asked, std::vector<std::byte>& octets,
-               endpoint::Failure& why) {
+/// The moves from the first on that can be made, up to the first that cannot; no more than one message holds.
+Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> asked,
+               handoff::ListenerMachine::Manner manner, std::vector<std::byte>& octets, endpoint::Failure& why) {
   Moves moves;
+  std::size_t in_frame = 0;
   for (soc_move& each : asked) {
-    if (each.length > handoff::max_user_data - octets.size()) {
+    if (each.length > handoff::max_user_data - octets.size() || each.blob_length > SOC_BLOB_MAX) {
       why = {Fault::TooLong, {}};
       break;
     }
-    auto move = make_move(link, each.fd, handoff::ListenerMachine::Manner::Express);
+    if (each.blob_length <= handoff::max_blob_in_frame) in_frame += each.blob_length;
+    if (!moves.empty() && in_frame > handoff::max_frame) break;
+    auto move = make_move(link, each.fd, manner);
     if (!move) {
       why = move.error();
       (void)report(why);
@@ -36,6 +40,7 @@ Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> 
       break;
     }
     (*move)->item.user_data = each.length;
+    (*move)->blob = {static_cast<const std::byte*>(each.blob), each.blob == nullptr ? 0 : each.blob_length};
     const auto* data = static_cast<const std::byte*>(each.data);
     octets.insert(octets.end(), data, data + each.length);
     each.id = (*move)->id;
@@ -45,24 +50,88 @@ Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> 
   return moves;
 }
 
-}  // namespace
-
-extern "C" {
-
-int soc_give(int link, struct soc_move* moves, int count) {
+/// Into the link's group, or each for itself.
+int give(int link, soc_move* moves, int count, handoff::ListenerMachine::Manner manner) {
   if (moves == nullptr || count < 1 || count > SOC_MOVES_MAX) return report(Fault::Argument);
   const auto at = resolve_link(link);
   if (!at) return report(at.error());
   std::vector<std::byte> octets;
   endpoint::Failure why{Fault::Argument, {}};
-  const Moves made = make_all(at->link, {moves, static_cast<std::size_t>(count)}, octets, why);
+  const Moves made = make_all(at->link, {moves, static_cast<std::size_t>(count)}, manner, octets, why);
   if (made.empty()) return report(why);
   BATON_FAULT_POINT(give_taken_over);
   auto lock = at->link->lock();
-  const auto given = at->link->give(lock, made, octets, waiting_for_move(link, *at->socket));
+  const endpoint::Waiting waiting = waiting_for_move(link, *at->socket);
+  const auto given = manner == handoff::ListenerMachine::Manner::Held ? at->link->hold(lock, made, octets, waiting)
+                                                                      : at->link->give(lock, made, octets, waiting);
   lock.unlock();
+  for (const auto& move : made) move->blob = {};
   for (std::size_t i = given ? *given : 0; i < made.size(); ++i) unmake_move(*made[i]);
   return given ? static_cast<int>(*given) : report(given.error());
+}
+
+int kind_of(handoff::Kind kind) { return kind == handoff::Kind::ListeningSocket ? SOC_LISTENING : SOC_CONNECTION; }
+
+/// What soc_take says of one that has come.
+void tell(endpoint::Link::Arrival& arrival, soc_move& told) {
+  void* const room = told.data;
+  if (!arrival.user_data.empty()) std::memcpy(room, arrival.user_data.data(), arrival.user_data.size());
+  told = {};
+  told.data = room;
+  told.length = static_cast<std::uint32_t>(arrival.user_data.size());
+  told.id = arrival.id;
+  told.kind = kind_of(arrival.item.kind);
+  if (arrival.whole > 0) {
+    told.fd = -1;
+    told.flags = SOC_GROUP_END;
+    told.length = arrival.whole;
+    return;
+  }
+  told.blob_length = arrival.item.blob;
+  told.blob = arrival.blob.release();
+  if (arrival.group != 0) {
+    told.fd = arrival.parked;
+    told.flags = SOC_HELD;
+    return;
+  }
+  told.fd = arrival.end_point.release().release();
+  arrival.settle(told.fd);
+}
+
+}  // namespace
+
+extern "C" {
+
+int soc_give(int link, struct soc_move* moves, int count) {
+  return give(link, moves, count, handoff::ListenerMachine::Manner::Express);
+}
+
+int soc_hold(int link, struct soc_move* moves, int count) {
+  return give(link, moves, count, handoff::ListenerMachine::Manner::Held);
+}
+
+int soc_commit(int link, int timeout_ms) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto committed = at->link->commit_group(lock, waiting_ms(timeout_ms));
+  return committed ? 0 : report(committed.error());
+}
+
+int soc_abort(int link) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto aborted = at->link->abort_group(lock);
+  return aborted ? 0 : report(aborted.error());
+}
+
+int soc_ready(int link, int timeout_ms) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto taken = at->link->await_commit(lock, waiting_ms(timeout_ms));
+  return taken ? static_cast<int>(*taken) : report(taken.error());
 }
 
 int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
@@ -81,6 +150,7 @@ int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {
     soc_move& told = moves[i];
     told = {};
     told.id = move.id;
+    told.kind = kind_of(move.item.kind);
     // An end point that came back is the program's again, under its number.
     told.fd = move.real.valid() ? move.number : -1;
     BATON_FAULT_POINT(outcome_collected);
@@ -107,13 +177,7 @@ int soc_take(int link, struct soc_move* moves, int count, int timeout_ms) {
     return fault == Fault::TimedOut || fault == Fault::WouldBlock ? 0 : report(arrivals.error());
   }
   for (std::size_t i = 0; i < arrivals->size(); ++i) {
-    endpoint::Link::Arrival& arrival = (*arrivals)[i];
-    if (!arrival.user_data.empty()) std::memcpy(told[i].data, arrival.user_data.data(), arrival.user_data.size());
-    told[i].length = static_cast<std::uint32_t>(arrival.user_data.size());
-    told[i].id = arrival.id;
-    told[i].error = 0;
-    told[i].fd = arrival.end_point.release().release();
-    arrival.settle(told[i].fd);
+    tell((*arrivals)[i], told[i]);
     BATON_FAULT_POINT(item_placed);
   }
   return static_cast<int>(arrivals->size());

@@ -100,8 +100,8 @@ Row row_of(Fault fault) noexcept {
       return {EIO, "no user data to read: the next unit is a step of a handoff, read it with recvmsg"};
     case Fault::TooLong:
       return {EMSGSIZE,
-              "too long: connection data has at most 32 octets, an offer brings up to 65536, and "
-              "the buffer must hold all of it"};
+              "too long: connection data has at most 32 octets, an offer brings up to 65536, a blob has at most "
+              "SOC_BLOB_MAX, and the buffer must hold all of it"};
     case Fault::Overflow:
       return {EOVERFLOW,
               "the structure's `short` cannot name a descriptor above 32767: close some, or lower the limit"};
@@ -112,7 +112,7 @@ Row row_of(Fault fault) noexcept {
     case Fault::NotConnected:
       return {ENOTCONN, "the end point to move is not connected"};
     case Fault::Listening:
-      return {EINVAL, "a listening socket is no connection: offer what accept returned"};
+      return {EINVAL, "a listening AF_ISO socket is not moved: the other process binds the TSAP itself"};
     case Fault::NotStream:
       return {ESOCKTNOSUPPORT, "only SOCK_STREAM end points over TCP can be moved"};
     case Fault::UpperLayer:
@@ -139,6 +139,10 @@ Row row_of(Fault fault) noexcept {
       return {EINPROGRESS, "called, and the outcome is not known yet: getsockopt(TPOPT_REDI_CALL) waits for it"};
     case Fault::NoCredit:
       return {EAGAIN, "the server takes no more at present (no credit): wait and give again"};
+    case Fault::PeerTooOld:
+      return {EOPNOTSUPP,
+              "the partner's baton is too old for groups, listening sockets and application data: renew it, or give "
+              "connections alone"};
     case Fault::Moved:
       return {ENOTCONN, "the end point has moved to another process: close this descriptor"};
   }

@@ -62,7 +62,7 @@ red_info_tcp to_info(const handoff::Description& description, int number, std::u
   info.fd = static_cast<short>(number);
   info.port = static_cast<short>(port);
   info.domain = to_domain(description.family);
-  info.flags = flags;
+  info.flags = static_cast<short>(flags | (description.kind == handoff::Kind::ListeningSocket ? RED_LISTENING : 0));
   info.cid = id_for_header(id);
   info.if_index = description.interface_index;
   info.rwindow = description.receive_window;
@@ -99,7 +99,10 @@ void tell_of_client(cmsg_redhdr& header, const handoff::Description& description
   if (description.family == handoff::Family::Iso)
     header.redhdr_red_liso = to_info(description, number, description.iso_peer, flags);
   else
-    header.redhdr_red_ctcp = to_info(description, number, description.peer.port, flags, id);
+    // One that listens has no client: then it is its own port.
+    header.redhdr_red_ctcp = to_info(
+        description, number,
+        description.kind == handoff::Kind::ListeningSocket ? description.local.port : description.peer.port, flags, id);
 }
 
 /// The move of the caller's end point for steps 5, 6 and 7: none is named, or it is in no move.

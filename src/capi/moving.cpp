@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "capi/address.hpp"
+#include "endpoint/description.hpp"
 #include "endpoint/in_use.hpp"
 #include "endpoint/position.hpp"
 #include "os/epoll_watch.hpp"
@@ -19,6 +20,7 @@ namespace {
 
 using endpoint::fail;
 using endpoint::Fault;
+using endpoint::to_frame;
 using handoff::ListenerMachine;
 
 /// Unique on every link, and the same in the traces of both processes: the process in the upper half, a counter below.
@@ -59,23 +61,24 @@ endpoint::Result<void> describe(FdRef end_point, endpoint::GivenMove& move) {
   const auto local = os::local_address(end_point);
   const auto peer = os::peer_address(end_point);
   if (!local) return fail(local.error());
-  if (!peer) return fail(os::is_listening(end_point) ? Fault::Listening : Fault::NotConnected);
+  const bool listening = move.item.kind == handoff::Kind::ListeningSocket;
+  if (!peer && !listening) return fail(Fault::NotConnected);
   description.nonblocking = os::is_nonblocking(end_point);
   description.descriptor = end_point.get();
   description.interface_index = static_cast<std::int32_t>(os::interface_index_of_local_address(end_point));
   description.receive_window = static_cast<std::int32_t>(os::receive_buffer(end_point).value_or(0));
   description.send_window = static_cast<std::int32_t>(os::send_buffer(end_point).value_or(0));
   description.local = to_frame(*local);
-  description.peer = to_frame(*peer);
+  if (peer) description.peer = to_frame(*peer);
   return {};
 }
 
-/// TCP_INFO tells states apart that no other call does: a listening socket, one not yet or no longer connected.
+/// TCP_INFO tells states apart that no other call does: one not yet or no longer connected.
 endpoint::Result<os::StreamPosition> position_of(FdRef end_point) {
   const auto position = os::read_position(end_point);
   if (!position) {
     if (os::number(position.error()) != EINVAL) return fail(position.error());
-    return fail(os::is_listening(end_point) ? Fault::Listening : Fault::NotConnected);
+    return fail(Fault::NotConnected);
   }
   return *position;
 }
@@ -140,7 +143,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
   move->iso = socket;
   if (auto begun = socket->begin_move(move); !begun) return std::unexpected{begun.error()};
   auto described = describe_iso(end_point, *socket, *move);
-  if (described && manner == ListenerMachine::Manner::Express) {
+  if (described && manner != ListenerMachine::Manner::Seed) {
     move->item.image.cookie = move->real_cookie;
     move->item.image.nonblocking = move->description.nonblocking;
     move->item.image.stopped_at = os::monotonic_now();
@@ -168,13 +171,15 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   auto prepared = prepare_move(link, number, manner, *family);
   if (!prepared) return prepared;
   const auto move = *prepared;
+  const bool listening = os::is_listening(end_point);
+  if (listening) move->item.kind = move->description.kind = handoff::Kind::ListeningSocket;
   if (manner == ListenerMachine::Manner::Seed) {
     if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
     return move;
   }
   take_over(move);
   endpoint::Result<os::StreamPosition> position = fail(Fault::Busy);
-  if (endpoint::uses(number) == 0) position = position_of(end_point);
+  if (endpoint::uses(number) == 0) position = listening ? os::StreamPosition{} : position_of(end_point);
   if (position && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
   if (!position) {
     unmake_move(*move);
@@ -182,7 +187,8 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   }
   move->position = *position;
   move->linger_time = os::linger_time(end_point);
-  move->item.image = {.position = endpoint::to_image(*position),
+  // One that listens has none.
+  move->item.image = {.position = listening ? handoff::Position{} : endpoint::to_image(*position),
                       .cookie = move->real_cookie,
                       .nonblocking = os::is_nonblocking(end_point),
                       .stopped_at = os::monotonic_now()};

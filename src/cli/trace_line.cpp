@@ -13,7 +13,7 @@
 namespace baton::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Step>, 20> steps{{
+constexpr std::array<std::pair<std::string_view, Step>, 21> steps{{
     {"OFFER", Step::Offer},
     {"offer read", Step::OfferRead},
     {"ANSWER accepted", Step::AnswerAccepted},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, Step>, 20> steps{{
     {"data stop", Step::DataStop},
     {"CALL", Step::Call},
     {"CALL express", Step::CallExpress},
+    {"CALL held", Step::CallExpress},  // in a group: what follows is the same
     {"CALL received", Step::CallReceived},
     {"TAKEN", Step::Taken},
     {"not taken", Step::NotTaken},

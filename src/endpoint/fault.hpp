@@ -59,7 +59,8 @@ enum class Fault {
   Touched,      // somebody read or wrote in between
   InDoubt,      // the outcome will come
   NoCredit,
-  Moved,  // the end point now lives in another process
+  PeerTooOld,  // ... to understand groups, blobs and listening sockets
+  Moved,       // the end point now lives in another process
 };
 
 struct Failure {

@@ -28,6 +28,7 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
     if (auto confirmed = confirm(lock, {}); !confirmed) return confirmed;
   if (machine_.state() != transport::State::Open)
     return fail(machine_.state() == transport::State::AwaitingConfirm ? Fault::NotConfirmed : end_failure().fault);
+  if (move->item.kind == handoff::Kind::ListeningSocket && peer_is_old()) return fail(Fault::PeerTooOld);
   say_hello();
   const auto unanswered = [this] {
     return std::ranges::count_if(given_, [](const auto& entry) {
@@ -102,6 +103,12 @@ Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waitin
       move->server_descriptor = answer.server_descriptor;
       move->transport_reference = answer.transport_reference;
       const bool accepted = answer.bind_ok == 1;
+      // With the first answer at the latest it has said what it understands.
+      if (accepted && move->item.kind == handoff::Kind::ListeningSocket && peer_is_old()) {
+        move->failure = {Fault::PeerTooOld, {}};
+        act(move, move->machine.cancel());
+        return fail(Fault::PeerTooOld);
+      }
       if (!accepted) move->failure = {Fault::RefusedMove, {}};
       const auto step = move->machine.answer(accepted);
       if (step == handoff::ListenerStep::StopData) {
@@ -232,7 +239,7 @@ Result<void> Link::take_image(GivenMove& move) {
     move.item.iso_image = static_cast<std::uint32_t>(move.iso_image.size());
     counted = connection->carrier() == handoff::Carrier::Tcp;
   }
-  if (!counted) return {};
+  if (!counted || move.item.kind == handoff::Kind::ListeningSocket) return {};
   const auto position = os::read_position(move.real.ref());
   if (!position) return fail(position.error());
   if (os::urgent_pending(move.real.ref())) return fail(Fault::Urgent);
@@ -292,7 +299,8 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
     const auto entry = given_.find(item.move);
     if (entry == given_.end()) continue;
     const auto move = entry->second;
-    if (!move->machine.in_doubt()) {
+    const bool held = move->machine.state() == handoff::ListenerState::Held;
+    if (!move->machine.in_doubt() && (!held || item.outcome == handoff::TakeOutcome::Taken)) {
       os::TraceLine{cookie_, item.move, 'L', "violation"};
       continue;
     }
@@ -309,6 +317,7 @@ void Link::on_taken(const handoff::Taken& taken, os::Received& received) {
     if (item.outcome == handoff::TakeOutcome::Touched && step == handoff::ListenerStep::Verify) move->own_doing = true;
     BATON_FAULT_POINT(outcome_arrived);
     act(move, step);
+    if (held) group_off({Fault::Cancelled, {}});
     BATON_FAULT_POINT(outcome_done);
   }
 }
@@ -443,6 +452,8 @@ void Link::finish(const std::shared_ptr<GivenMove>& move) {
       outcomes_.push_back(move);
     else if (!move->number_gone)
       finished_[move->number] = move;
+  } else if (move->held) {
+    return_number(*move);
   } else if (move->express) {
     move->real.reset();
   }

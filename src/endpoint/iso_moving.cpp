@@ -54,7 +54,7 @@ Link::Link(transport::Connection machine, int number, std::uint64_t cookie, cons
   owed_ = image.writer.tsdu_left;
   owing_ = owed_ > 0;
   hello_sent_ = image.hello_sent;
-  if (image.hello_seen) peer_hello_.emplace();
+  if (image.hello_seen) peer_hello_.emplace().features = image.features;
   credit_ = std::min<std::size_t>(image.credit, max_credit);
   if (image.unread.empty()) return;
   Unit unit;
@@ -65,7 +65,8 @@ Link::Link(transport::Connection machine, int number, std::uint64_t cookie, cons
 
 Result<std::vector<std::byte>> Link::image(const Lock&) const {
   if (broken_ || ended_) return fail(Fault::NotConnected);
-  if (!given_.empty() || !awaited_.empty() || !arrived_.empty() || !placeholders_.empty() || !outcomes_.empty())
+  if (!given_.empty() || !awaited_.empty() || !arrived_.empty() || !placeholders_.empty() || !outcomes_.empty() ||
+      given_group_over_ || taken_group_ || taken_group_over_)
     return fail(Fault::AlreadyMoving);
   auto image = begin_image(machine_, hosts_, writing_ || readers_ > 0 || !outbox_.empty());
   if (!image) return std::unexpected{image.error()};
@@ -75,6 +76,7 @@ Result<std::vector<std::byte>> Link::image(const Lock&) const {
   image->writer.tsdu_left = owed_;
   image->hello_sent = hello_sent_;
   image->hello_seen = peer_hello_.has_value();
+  image->features = peer_hello_ ? peer_hello_->features : 0;
   image->credit = static_cast<std::uint32_t>(credit_);
   if (!inbox_.empty()) {
     const Unit& unit = inbox_.front();

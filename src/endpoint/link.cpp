@@ -63,6 +63,7 @@ Result<void> Link::confirm(const Lock&, Bytes user_data) {
 
 void Link::end_moves() noexcept {
   for (auto& [id, move] : awaited_) move->machine.link_ended();
+  if (awaits_commit()) drop_group();  // it was L's
 }
 
 void Link::close(Bytes disconnect_data) {
@@ -71,7 +72,7 @@ void Link::close(Bytes disconnect_data) {
   // Who could still call is cut off first: what has arrived by then is answered, and nothing arrives unanswered after
   // it.
   // Not while an outcome is awaited: the outcome reader answers, and cuts off at last (leave()).
-  closing_ = in_doubt_ == 0 && (!awaited_.empty() || !arrived_.empty() || !placeholders_.empty());
+  closing_ = in_doubt_ == 0 && (!awaited_.empty() || !arrived_.empty() || !placeholders_.empty() || taken_group_);
   if (closing_) os::refuse_messages(descriptor());
   while (pump(lock) == Pumped::Progress) {
     inbox_.clear();
@@ -87,6 +88,9 @@ void Link::close(Bytes disconnect_data) {
 void Link::wind_up(const Lock& lock) {
   // Whom we have not taken goes back to its listener, who is told.
   while (!awaited_.empty()) decline(lock, awaited_.begin()->second);
+  give_up_group();
+  if (given_group_) send_abort(given_group_->id());
+  group_off({Fault::Cancelled, {}});
   for (Arrival& arrival : arrived_) {
     arrival.discard();
     reply_taken(arrival.id, handoff::TakeOutcome::Declined, -1);
@@ -102,6 +106,7 @@ void Link::wind_up(const Lock& lock) {
   finished_.clear();
   for (const auto& move : outcomes_) {
     forget_end_point(*move);
+    if (move->held) return_number(*move);
     move->real.reset();
   }
   outcomes_.clear();
@@ -122,6 +127,7 @@ bool Link::leave(const Lock& lock) {
       turn_ = 0;  // there is an end to it
     }
     while (!awaited_.empty()) decline(lock, awaited_.begin()->second);
+    give_up_group();
     flush_outbox();
   }
   return !has_unsent_replies();

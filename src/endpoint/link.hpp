@@ -19,11 +19,13 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +35,7 @@
 #include "endpoint/moves.hpp"
 #include "endpoint/table.hpp"
 #include "handoff/frames.hpp"
+#include "handoff/group.hpp"
 #include "os/ancillary.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
@@ -101,9 +104,17 @@ class Link final : public IsoConnection {
   Result<void> cancel(const Lock&, const std::shared_ptr<GivenMove>& move);
   std::size_t abandon(const Lock&, handoff::MoveId id);
   [[nodiscard]] std::shared_ptr<GivenMove> given_by_number(const Lock&, int number) const;
-  /// Express: as many of `moves` as credit allows; gives how many were sent.
+  /// Express, or all held: as many of `moves` as credit allows; gives how many were sent.
   Result<std::size_t> give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
                            const Waiting& waiting);
+  // Groups (giving_group.cpp). Off: the failure says why, and all of it is among the outcomes.
+  /// As give(), into the link's group.
+  Result<std::size_t> hold(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
+                           const Waiting& waiting);
+  /// Waits until the server is ready, and commits. TimedOut, WouldBlock: not yet; nothing has changed.
+  Result<void> commit_group(Lock& lock, const Waiting& waiting);
+  /// Either side calls the link's group off.
+  Result<void> abort_group(const Lock&);
   /// Express moves with an outcome, at most `most`.
   Result<std::vector<std::shared_ptr<GivenMove>>> await_outcomes(Lock& lock, std::size_t most, const Waiting& waiting);
   /// At a data stop: what goes along with the end point, for no call reaches it any more.
@@ -129,6 +140,17 @@ class Link final : public IsoConnection {
     handoff::CallItem item;
     std::vector<std::byte> user_data;
     std::vector<std::byte> iso_image;
+    handoff::MoveId group = 0;  // held
+    std::uint32_t whole = 0;    // no end point: the group is complete, with so many
+    int parked = -1;            // the number that stands for a held one, once it is taken
+    std::vector<std::byte> blob_in_frame;
+    HiddenFd memfd;
+    struct Free {
+      void operator()(std::byte* octets) const noexcept { std::free(octets); }
+    };
+    std::unique_ptr<std::byte, Free> blob;  // item.blob octets, for the program to free(3); loaded before it is taken
+    /// Reads the blob. False: it is not what the CALL says.
+    [[nodiscard]] bool load_blob();
     /// An ISO end point: becomes one of this process under `number`.
     void settle(int number) const;
     /// It is not taken: closed without waiting.
@@ -137,6 +159,11 @@ class Link final : public IsoConnection {
   /// As many as there are `rooms`, each with room for so many octets of user data; TooLong if the first one's do not
   /// fit.
   Result<std::vector<Arrival>> take_arrivals(Lock& lock, std::span<const std::size_t> rooms, const Waiting& waiting);
+  /// Says that all of the group is here, waits for the commit and takes it: how many. Cancelled: it is off.
+  Result<std::size_t> await_commit(Lock& lock, const Waiting& waiting);
+  /// A connection that was exported before an exec becomes one of this process again. Argument: the descriptor or the
+  /// image is not of one; Touched: somebody has used it meanwhile.
+  static Result<void> import(int number, const handoff::CallItem& item, Bytes iso_image);
   Result<std::size_t> announce_credit(const Lock& lock, std::size_t count);
   /// The program has closed the number that stood for an end point to come.
   void decline(const Lock&, const std::shared_ptr<AwaitedMove>& move);
@@ -257,17 +284,46 @@ class Link final : public IsoConnection {
   /// Its socket stands for the move no more.
   static void forget_end_point(GivenMove& move);
   void send_cancel(handoff::MoveId id);
+  [[nodiscard]] bool peer_is_old() const noexcept {
+    return peer_hello_ && (peer_hello_->features & handoff::feature_restart) == 0;
+  }
+
+  // giving_group.cpp
+  void on_held(handoff::MoveId group, std::uint32_t count, os::Received& received);
+  void on_abort(handoff::MoveId group, os::Received& received);
+  void group_off(Failure why);
+  void send_abort(handoff::MoveId group);
+  /// One that came back, on a link that is closed: its number is the program's again.
+  static void return_number(GivenMove& move);
+
+  // taking_group.cpp
+  bool on_complete(handoff::MoveId group, std::uint32_t count);
+  bool on_commit(handoff::MoveId group, std::uint32_t count);
+  /// A CALL into a group: whether it belongs to the one that is open. Nothing: it may not come now.
+  std::optional<bool> admit_held(handoff::MoveId first, const handoff::Call& call);
+  Result<std::vector<Arrival>> take_held(std::span<const std::size_t> rooms);
+  Result<bool> park_held(Arrival& arrival);
+  Result<std::size_t> take_group(Lock& lock, const Waiting& waiting);
+  void drop_group();
+  void refuse_group();
+  void give_up_group();
+  [[nodiscard]] bool awaits_commit() const noexcept { return taken_group_ && taken_group_->machine.pending(); }
 
   // taking.cpp
   bool on_offer(const handoff::Frame& frame, const handoff::Offer& offer);
-  void on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received, std::size_t granted);
+  /// False: it may not come now.
+  bool on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received, std::size_t granted);
   void on_cancel(handoff::MoveId id);
   bool expects_descriptors() const noexcept;
   Pumped receive_call(const handoff::CallPreview& preview);
   Pumped receive_seed_call(const std::shared_ptr<AwaitedMove>& move);
   static handoff::TakeOutcome check(FdRef end_point, const handoff::CallItem& item, Bytes iso_image);
   void forget(const std::shared_ptr<AwaitedMove>& move);
-  void settle(const std::shared_ptr<AwaitedMove>& move);
+  /// False: the program has closed its number meanwhile, and so is the end point.
+  bool settle(const std::shared_ptr<AwaitedMove>& move);
+  /// What has come and is not taken; closed without waiting.
+  static void discard(HiddenFd& end_point) noexcept;
+  void decline_called(const std::shared_ptr<AwaitedMove>& move);
   void reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor);
   /// The peer's process lives, and what is said on the link can be heard.
   [[nodiscard]] bool listener_alive() const noexcept;
@@ -299,7 +355,11 @@ class Link final : public IsoConnection {
   std::map<int, std::shared_ptr<GivenMove>> finished_;           // seed's moves with outcome, by L's number
   std::deque<std::shared_ptr<GivenMove>> outcomes_;              // express moves with outcome, not collected
   std::size_t in_doubt_ = 0;
-  std::size_t credit_ = 0;  // express moves that the peer still takes
+  std::size_t credit_ = 0;                     // express moves that the peer still takes
+  std::optional<handoff::Group> given_group_;  // until it is committed or off
+  std::optional<Failure> given_group_over_;    // off, and the program has not been told why
+  std::shared_ptr<Process> group_server_;      // who said HELD
+  bool group_sending_ = false;                 // its COMPLETE or COMMIT waits for room
 
   std::map<handoff::MoveId, std::shared_ptr<AwaitedMove>> awaited_;  // not taken, not ended
   std::deque<Arrival> arrived_;                                      // express, received and not taken
@@ -309,9 +369,18 @@ class Link final : public IsoConnection {
     std::vector<handoff::MoveId> cancelled;
   };
   std::vector<Batch*> batches_;
-  std::size_t promised_ = 0;            // credit whose placeholders a CALL without room has freed
-  std::size_t credit_target_ = 0;       // what the program announced
-  std::vector<HiddenFd> placeholders_;  // one for each express credit announced
+  struct TakenGroup {
+    handoff::Group machine;
+    std::map<handoff::MoveId, std::shared_ptr<AwaitedMove>> members;  // parked
+    std::set<std::uint64_t> cookies;                                  // of the end points: one cannot be two
+    bool end_told = false;                                            // the program knows that it is complete
+    std::size_t taken = 0;
+  };
+  std::optional<TakenGroup> taken_group_;  // until it is taken or off
+  bool taken_group_over_ = false;          // off, and the program has not been told
+  std::size_t promised_ = 0;               // credit whose placeholders a CALL without room has freed
+  std::size_t credit_target_ = 0;          // what the program announced
+  std::vector<HiddenFd> placeholders_;     // one for each express credit announced
 };
 
 }  // namespace baton::endpoint

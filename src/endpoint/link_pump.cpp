@@ -103,6 +103,7 @@ Link::Pumped Link::receive_one() {
     (void)machine_.carrier_ended();
     trace(0, '-', "link ended");
     end_moves();
+    group_off(end_failure());
     for (auto it = given_.begin(); it != given_.end();) {
       const auto move = (it++)->second;
       act(move, move->machine.link_ended());
@@ -175,13 +176,21 @@ bool Link::handle_frame(Bytes message, os::Received& received) {
   if (const auto* answer = std::get_if<handoff::Answer>(&frame->body))
     on_answer(*frame, *answer, received);
   else if (const auto* call = std::get_if<handoff::Call>(&frame->body))
-    on_call(*frame, *call, received, 0);  // nothing was expected: each is refused
+    return on_call(*frame, *call, received, 0);  // nothing was expected: each is refused
   else if (const auto* taken = std::get_if<handoff::Taken>(&frame->body))
     on_taken(*taken, received);
   else if (std::holds_alternative<handoff::Cancel>(frame->body))
     on_cancel(frame->move);
   else if (std::holds_alternative<handoff::Cancelled>(frame->body))
     on_cancelled(frame->move, received);
+  else if (const auto* held = std::get_if<handoff::Held>(&frame->body))
+    on_held(frame->move, held->count, received);
+  else if (const auto* complete = std::get_if<handoff::Complete>(&frame->body))
+    return on_complete(frame->move, complete->count);
+  else if (const auto* commit = std::get_if<handoff::Commit>(&frame->body))
+    return on_commit(frame->move, commit->count);
+  else if (std::holds_alternative<handoff::Abort>(frame->body))
+    on_abort(frame->move, received);
   else if (const auto* credit = std::get_if<handoff::Credit>(&frame->body)) {
     (void)process_of(received);
     credit_ = std::min<std::size_t>(credit_ + credit->more, max_credit);
@@ -202,6 +211,7 @@ void Link::break_off(const char* why) {
   broken_ = true;
   os::TraceLine{cookie_, 0, '-', "link broken"}.text("why", why);
   end_moves();
+  group_off(end_failure());
   for (auto it = given_.begin(); it != given_.end();) {
     const auto move = (it++)->second;
     act(move, move->machine.link_ended());
@@ -252,15 +262,17 @@ void Link::detect_dead_servers() {
   if (!ended_ && !broken_) read_queued();
   // A CALL of its own that waits for room may stand before its TAKEN.
   if (out_of_room_ && !ended_ && !broken_) return;
+  if (std::ranges::any_of(gone, [](const auto& move) { return move->machine.state() == handoff::ListenerState::Held; }))
+    group_off({Fault::LinkEnded, {}});
   for (const auto& move : gone) act(move, move->machine.server_gone());
   gate_.open();
 }
 
 bool Link::depends_on_listener() const noexcept {
-  return std::ranges::any_of(awaited_, [](const auto& entry) {
-    const auto state = entry.second->machine.state();
-    return state == handoff::ServerState::Offered || state == handoff::ServerState::Accepted;
-  });
+  return awaits_commit() || std::ranges::any_of(awaited_, [](const auto& entry) {
+           const auto state = entry.second->machine.state();
+           return state == handoff::ServerState::Offered || state == handoff::ServerState::Accepted;
+         });
 }
 
 bool Link::detect_dead_listener() {
@@ -358,6 +370,7 @@ void Link::say_hello() {
   handoff::Hello hello;
   hello.process = static_cast<std::uint32_t>(os::process_id());
   hello.user = os::effective_user();
+  hello.features = handoff::feature_restart;
   const Bytes frame = handoff::encode(room, hello);
   outbox_.emplace_back(frame.begin(), frame.end());
 }

@@ -99,7 +99,11 @@ std::size_t Link::pending(const Lock&) const noexcept {
   const auto called = std::ranges::count_if(awaited_, [](const auto& entry) {
     return entry.second->machine.state() == handoff::ServerState::Called || entry.second->no_descriptor;
   });
-  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called);
+  // Of a group: ready to be committed, to be taken, or off.
+  const std::size_t group = (given_group_ && given_group_->state() == handoff::GroupState::Ready ? 1U : 0U) +
+                            (taken_group_ && !awaits_commit() ? 1U : 0U) + (given_group_over_ ? 1U : 0U) +
+                            (taken_group_over_ ? 1U : 0U);
+  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called) + group;
 }
 
 bool Link::readable(const Lock& lock) const noexcept {

@@ -36,7 +36,8 @@ struct GivenMove final : Object {
       : Object{Kind::Given},
         link{std::move(on)},
         id{move},
-        express{manner == handoff::ListenerMachine::Manner::Express},
+        express{manner != handoff::ListenerMachine::Manner::Seed},
+        held{manner == handoff::ListenerMachine::Manner::Held},
         number{of},
         machine{manner} {}
   void number_lost() noexcept override;
@@ -50,8 +51,9 @@ struct GivenMove final : Object {
 
   const std::shared_ptr<Link> link;
   const handoff::MoveId id;
-  const bool express;
-  const int number;  // L's number for the end point
+  const bool express;  // the library has taken the number over; held ones too
+  const bool held;     // in a group: L's until the commit
+  const int number;    // L's number for the end point
 
   handoff::ListenerMachine machine;
   handoff::CallItem item;            // image and kind: what the CALL says
@@ -59,6 +61,8 @@ struct GivenMove final : Object {
   os::StreamPosition position;       // at the data stop; for express at the give
   std::shared_ptr<IsoSocket> iso;    // an ISO end point: what it is here, until it has moved
   std::vector<std::byte> iso_image;  // ... and what it will be there, from the data stop on
+  Bytes blob;                        // the caller's, until the CALL has been sent
+  handoff::MoveId group = 0;         // held: of which group
   HiddenFd real;                     // the end point itself, from the data stop on; express: the number itself
   std::uint64_t real_cookie = 0;
   std::uint64_t parked_cookie = 0;
@@ -79,8 +83,9 @@ struct GivenMove final : Object {
 
 /// An end point that comes to this process.
 struct AwaitedMove final : Object {
-  AwaitedMove(std::shared_ptr<Link> on, handoff::MoveId move)
-      : Object{Kind::Awaited}, link{std::move(on)}, id{move}, machine{handoff::ServerMachine::Manner::Seed} {}
+  AwaitedMove(std::shared_ptr<Link> on, handoff::MoveId move,
+              handoff::ServerMachine::Manner manner = handoff::ServerMachine::Manner::Seed)
+      : Object{Kind::Awaited}, link{std::move(on)}, id{move}, machine{manner} {}
   void number_lost() noexcept override;
   /// A call came through `through`: it takes the number's place if that names something else by now.
   void adopt(int through) noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The listener's side of moves on a link: how they end, and express moves.
+// The listener's side of moves on a link: how they end.
 #include <algorithm>
 
 #include "base/fault_point.hpp"
@@ -7,7 +7,6 @@
 #include "endpoint/outcome_reader.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
-#include "os/descriptors.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "os/trace.hpp"
@@ -104,6 +103,7 @@ void Link::give_up_number(const Lock& lock, const std::shared_ptr<GivenMove>& mo
 }
 
 bool GivenMove::intact() const noexcept {
+  if (item.kind == handoff::Kind::ListeningSocket) return true;  // it has no stream
   if (item.image.position == handoff::Position{} && iso) return true;
   return untouched(real.ref(), position);
 }
@@ -113,70 +113,10 @@ void GivenMove::number_lost() noexcept {
   link->give_up_number(lock, shared_from_object<GivenMove>());
 }
 
-Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
-                               const Waiting& waiting) {
-  if (machine_.state() == transport::State::Indicated)
-    if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
-  if (machine_.state() != transport::State::Open) return std::unexpected{end_failure()};
-  say_hello();
-  // Descriptors on their way count against the user's limit (unix(7)): a server that does not take gets a share only.
-  const std::size_t share = std::max(os::descriptor_limit() / 4, handoff::max_batch);
-  while (credit_ == 0 || in_doubt_ >= share) {
-    const Pumped pumped = pump(lock);
-    if (pumped == Pumped::Progress) continue;
-    if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
-    if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
-    if (auto waited = pause(lock, waiting, POLLIN); !waited)
-      return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
-  }
-  const std::size_t most = std::min({moves.size(), credit_, handoff::max_batch, share - in_doubt_});
-  thread_local std::vector<handoff::CallItem> items;
-  thread_local std::vector<int> descriptors;
-  thread_local std::vector<std::byte> room;
-  items.clear();
-  descriptors.clear();
-  thread_local std::vector<std::byte> images;
-  images.clear();
-  std::size_t octets = 0;
-  for (const auto& move : moves.first(most)) {
-    const std::size_t so_far = handoff::call_size(items.size() + 1) + images.size() + octets;
-    if (so_far + move->iso_image.size() + move->item.user_data > handoff::max_frame) break;  // the rest: next time
-    items.push_back(move->item);
-    descriptors.push_back(move->real.ref().get());
-    images.insert(images.end(), move->iso_image.begin(), move->iso_image.end());
-    octets += move->item.user_data;
-  }
-  const std::size_t count = items.size();
-  room.resize(handoff::call_size(count) + images.size());
-  const Bytes head = handoff::encode_call(room, moves[0]->id, true, items, images, octets);
-  if (head.empty()) return fail(Fault::TooLong);
-  const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
-                                   iovec{const_cast<std::byte*>(user_data.data()), octets}};
-  // Who gave the credit is who takes. Of its death the pidfd tells: it is there before S can have an end point.
-  const auto server = peer_process_;
-  if (server)
-    if (auto known = ensure_pidfd(*server); !known) return std::unexpected{known.error()};
-  BATON_FAULT_POINT(give_before);
-  if (auto sent = send(lock, std::span{parts}.first(octets > 0 ? 2 : 1), descriptors, waiting); !sent)
-    return std::unexpected{sent.error()};
-  BATON_FAULT_POINT(give_queued);
-  // The lock has not been released since the message went out: no outcome has been read yet.
-  credit_ -= std::min(credit_, count);
-  for (const auto& move : moves.first(count)) {
-    move->server = server;
-    given_[move->id] = move;
-    begin_doubt(move);
-  }
-  statistics().offered.fetch_add(count, std::memory_order_relaxed);
-  if (os::trace_enabled())
-    for (const auto& move : moves.first(count)) trace(move->id, 'L', "CALL express");
-  return count;
-}
-
 Result<std::vector<std::shared_ptr<GivenMove>>> Link::await_outcomes(Lock& lock, std::size_t most,
                                                                      const Waiting& waiting) {
   while (outcomes_.empty()) {
-    if (in_doubt_ == 0) return fail(Fault::NoSuchMove);
+    if (in_doubt_ == 0 && !given_group_) return fail(Fault::NoSuchMove);
     BATON_FAULT_POINT(outcomes_awaited);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress || !outcomes_.empty()) continue;

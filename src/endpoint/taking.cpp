@@ -34,8 +34,9 @@ void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
   }
 }
 
-bool is_plain_tcp(FdRef end_point, int domain) noexcept {
-  return os::is_tcp(end_point, domain) && !os::has_upper_layer_protocol(end_point) && !os::is_listening(end_point);
+bool is_plain_tcp(FdRef end_point, int domain, bool listening = false) noexcept {
+  return os::is_tcp(end_point, domain) && !os::has_upper_layer_protocol(end_point) &&
+         os::is_listening(end_point) == listening;
 }
 
 /// A connection within the host, and with somebody whom this process would have let connect.
@@ -56,22 +57,17 @@ bool is_here(FdRef end_point) noexcept {
   return known.object && !known.foreign && known.object->kind() == Object::Kind::Socket;
 }
 
-/// What has come and is not taken; closed without waiting.
-void discard(HiddenFd& end_point) noexcept {
-  if (end_point.valid() && os::linger_time(end_point.ref()) > 0) os::set_linger_time(end_point.ref(), 0);
-  end_point.reset();
-}
-
 bool is_described(FdRef end_point, const handoff::CallItem& item,
                   const std::optional<handoff::IsoImage>& image) noexcept {
-  if (item.kind != handoff::Kind::Connection) return false;
+  const bool listening = item.kind == handoff::Kind::ListeningSocket;
+  if (!listening && item.kind != handoff::Kind::Connection) return false;
   switch (item.family) {
     case handoff::Family::Inet:
-      return is_plain_tcp(end_point, AF_INET);
+      return is_plain_tcp(end_point, AF_INET, listening);
     case handoff::Family::Inet6:
-      return is_plain_tcp(end_point, AF_INET6);
+      return is_plain_tcp(end_point, AF_INET6, listening);
     case handoff::Family::Iso:
-      return image && is_carrier(end_point, image->carrier) && !is_here(end_point);
+      return !listening && image && is_carrier(end_point, image->carrier) && !is_here(end_point);
   }
   return false;
 }
@@ -88,6 +84,11 @@ std::shared_ptr<IsoSocket> settle_iso(FdRef end_point, int number, std::uint64_t
 }
 
 }  // namespace
+
+void Link::discard(HiddenFd& end_point) noexcept {
+  if (end_point.valid() && os::linger_time(end_point.ref()) > 0) os::set_linger_time(end_point.ref(), 0);
+  end_point.reset();
+}
 
 bool Link::on_offer(const handoff::Frame& frame, const handoff::Offer& offer) {
   const auto unanswered = std::ranges::count_if(
@@ -208,18 +209,20 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
     return Pumped::Nothing;
   };
   // The announced placeholders make room, exactly now.
-  const std::size_t granted = preview.express ? std::min(preview.count, promised_ + placeholders_.size()) : 0;
-  const std::size_t freed_before = std::min(granted, promised_);
+  const std::size_t room = preview.express ? promised_ + placeholders_.size() : 0;
+  const std::size_t granted = std::min(preview.count, room);
+  const std::size_t numbers = std::min(preview.count + preview.memfds, room);
+  const std::size_t freed_before = std::min(numbers, promised_);
   promised_ -= freed_before;
-  placeholders_.resize(placeholders_.size() - (granted - freed_before));
+  placeholders_.resize(placeholders_.size() - (numbers - freed_before));
   // With L dead there is nobody to give a lost descriptor back to: look before receiving.
   if (preview.express && !listener_alive()) {
     const auto seen = os::receive_message(descriptor(), buffer, received, {.peek = true, .dont_wait = true});
-    const bool whole = seen && received.descriptors.size() >= granted && !received.control_truncated;
+    const bool whole = seen && received.descriptors.size() >= numbers && !received.control_truncated;
     received.descriptors.clear();
     out_of_room_ = seen && !whole;
     if (!whole) {
-      promised_ += granted;  // for the next try
+      promised_ += numbers;  // for the next try
       return nothing();
     }
   }
@@ -234,11 +237,13 @@ Link::Pumped Link::receive_call(const handoff::CallPreview& preview) {
     break_off("frame");
     return Pumped::Ended;
   }
-  on_call(*frame, *call, received, granted);
+  const bool rightful = on_call(*frame, *call, received, granted);
   BATON_FAULT_POINT(batch_received);
   received.discard_descriptors();
   received.sender_pidfd.reset();
-  return Pumped::Progress;
+  if (rightful) return Pumped::Progress;
+  break_off("group");
+  return Pumped::Ended;
 }
 
 Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
@@ -287,33 +292,6 @@ Link::Pumped Link::receive_seed_call(const std::shared_ptr<AwaitedMove>& move) {
   return Pumped::Progress;
 }
 
-void Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received,
-                   std::size_t granted) {
-  out_of_room_ = false;  // one that waited has been received, whoever wants it
-  std::size_t octets = 0;
-  std::size_t images = 0;
-  for (std::size_t i = 0; i < call.items.size(); ++i) {
-    const handoff::CallItem item = call.items[i];
-    const Bytes user_data = call.user_data.subspan(octets, item.user_data);
-    octets += item.user_data;
-    const Bytes image = call.iso_images.subspan(images, item.iso_image);
-    images += item.iso_image;
-    if (!call.express)
-      reply_taken(frame.move + i, handoff::TakeOutcome::UnknownMove, -1);
-    else if (i >= granted)
-      reply_taken(frame.move + i, handoff::TakeOutcome::NoCredit, -1);
-    else if (i >= received.descriptors.size())
-      reply_taken(frame.move + i, handoff::TakeOutcome::NoDescriptor, -1);
-    else
-      arrived_.push_back({HiddenFd{std::move(received.descriptors[i])},
-                          frame.move + i,
-                          item,
-                          {user_data.begin(), user_data.end()},
-                          {image.begin(), image.end()}});
-  }
-  if (call.express) statistics().received.fetch_add(call.items.size(), std::memory_order_relaxed);
-}
-
 void Link::on_cancel(handoff::MoveId id) {
   BATON_FAULT_POINT(cancel_arrived);
   const auto cancelled = [&] {
@@ -323,7 +301,7 @@ void Link::on_cancel(handoff::MoveId id) {
     BATON_FAULT_POINT(cancelled_queued);
   };
   if (const auto arrival = std::ranges::find(arrived_, id, &Arrival::id); arrival != arrived_.end()) {
-    if (!listener_alive()) return;  // the CALL was the commit
+    if (arrival->group != 0 || !listener_alive()) return;  // the CALL was the commit
     discard(arrival->end_point);
     arrived_.erase(arrival);
     return cancelled();
@@ -354,6 +332,7 @@ handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item,
   if (!is_described(end_point, item, image)) return handoff::TakeOutcome::WrongKind;
   const auto cookie = os::cookie(end_point);
   if (!cookie || *cookie != item.image.cookie) return handoff::TakeOutcome::WrongCookie;
+  if (item.kind == handoff::Kind::ListeningSocket) return handoff::TakeOutcome::Taken;
   // Of a connection within the host the kernel counts nothing.
   if (image && image->carrier == handoff::Carrier::Local) return handoff::TakeOutcome::Taken;
   if (os::never_connected(end_point)) return handoff::TakeOutcome::WrongKind;
@@ -366,6 +345,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
     pump_all(lock);  // also a CANCEL behind the CALL: it comes first
     switch (move->machine.state()) {
       case handoff::ServerState::Called:
+        if (taken_group_ && taken_group_->members.contains(move->id)) return fail(Fault::OutOfOrder);
         break;
       case handoff::ServerState::Accepted:
         if (move->no_descriptor) return fail(os::Errno{EMFILE});
@@ -382,6 +362,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
       case handoff::ServerState::Ended:
         return std::unexpected{end_failure()};
       case handoff::ServerState::Offered:
+      case handoff::ServerState::Held:
       case handoff::ServerState::Taken:
         return fail(Fault::OutOfOrder);
     }
@@ -414,7 +395,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
   return {};
 }
 
-void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
+bool Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   // The mode that the program gave the parked number wins; else the end point keeps the one that L had.
   const auto parked = os::descriptor_flags(FdRef{move->number});
   bool nonblocking = move->item.image.nonblocking;
@@ -441,13 +422,22 @@ void Link::settle(const std::shared_ptr<AwaitedMove>& move) {
   statistics().pause_since(move->item.image.stopped_at, os::monotonic_now());
   trace(move->id, 'S', "TAKEN");
   forget(move);
+  return placed;
 }
 
-void Link::Arrival::discard() noexcept { endpoint::discard(end_point); }
+void Link::Arrival::discard() noexcept { Link::discard(end_point); }
 
 void Link::Arrival::settle(int number) const {
   if (item.family == handoff::Family::Iso)
     insert(number, item.image.cookie, settle_iso(FdRef{number}, number, item.image.cookie, iso_image));
+}
+
+Result<void> Link::import(int number, const handoff::CallItem& item, Bytes iso_image) {
+  const auto found = check(FdRef{number}, item, iso_image);
+  if (found == handoff::TakeOutcome::Touched) return fail(Fault::Touched);
+  if (found != handoff::TakeOutcome::Taken) return fail(Fault::Argument);
+  insert(number, item.image.cookie, settle_iso(FdRef{number}, number, item.image.cookie, iso_image));
+  return {};
 }
 
 void Link::reply_taken(handoff::MoveId id, handoff::TakeOutcome outcome, int descriptor) {
@@ -464,8 +454,22 @@ void Link::forget(const std::shared_ptr<AwaitedMove>& move) {
   gate_.open();
 }
 
+void Link::decline_called(const std::shared_ptr<AwaitedMove>& move) {
+  (void)move->machine.give_up();
+  move->failure = {Fault::BadDescriptor, {}};
+  discard(move->arrived);
+  reply_taken(move->id, handoff::TakeOutcome::Declined, move->number);
+}
+
 void Link::decline(const Lock&, const std::shared_ptr<AwaitedMove>& awaited) {
   const auto move = awaited;
+  if (move->machine.state() == handoff::ServerState::Held) {
+    // Of a group nothing is refused alone.
+    (void)move->machine.give_up();
+    discard(move->arrived);
+    return refuse_group();
+  }
+  if (taken_group_) taken_group_->members.erase(move->id);
   std::array<std::byte, handoff::small_frame> room;
   const bool called = move->machine.state() == handoff::ServerState::Called;
   if (move->machine.give_up() == handoff::ServerStep::SendAnswer && !ended_ && !broken_)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The server's side of express moves on a link: credit, and taking what has arrived.
 #include <algorithm>
+#include <utility>
 
 #include "base/fault_point.hpp"
 #include "endpoint/link.hpp"
@@ -11,6 +12,55 @@
 #include "os/trace.hpp"
 
 namespace baton::endpoint {
+
+bool Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::Received& received,
+                   std::size_t granted) {
+  out_of_room_ = false;  // one that waited has been received, whoever wants it
+  if (call.group != 0) {
+    const auto admitted = admit_held(frame.move, call);
+    if (!admitted) return false;
+    if (!*admitted) return true;
+  }
+  // More than it says: which of them is meant nobody can tell.
+  std::size_t came = received.descriptors.size();
+  if ((call.group != 0 || call.memfds > 0) && came > call.items.size() + call.memfds) came = 0;
+  std::size_t memfd = call.items.size();
+  std::size_t blobs = 0;
+  bool all = true;
+  std::size_t octets = 0;
+  std::size_t images = 0;
+  for (std::size_t i = 0; i < call.items.size(); ++i) {
+    const handoff::CallItem item = call.items[i];
+    const Bytes user_data = call.user_data.subspan(octets, item.user_data);
+    octets += item.user_data;
+    const Bytes image = call.iso_images.subspan(images, item.iso_image);
+    images += item.iso_image;
+    const Bytes blob = item.blob_apart ? Bytes{} : call.blobs.subspan(blobs, item.blob);
+    blobs += blob.size();
+    const std::size_t apart = item.blob_apart ? memfd++ : 0;
+    const std::size_t waiting = arrived_.size();
+    if (!call.express)
+      reply_taken(frame.move + i, handoff::TakeOutcome::UnknownMove, -1);
+    else if (i >= granted)
+      reply_taken(frame.move + i, handoff::TakeOutcome::NoCredit, -1);
+    else if (i >= came || apart >= std::max<std::size_t>(came, 1))
+      reply_taken(frame.move + i, handoff::TakeOutcome::NoDescriptor, -1);
+    else
+      arrived_.push_back({.end_point = HiddenFd{std::move(received.descriptors[i])},
+                          .id = frame.move + i,
+                          .item = item,
+                          .user_data = {user_data.begin(), user_data.end()},
+                          .iso_image = {image.begin(), image.end()},
+                          .group = call.group,
+                          .blob_in_frame = {blob.begin(), blob.end()},
+                          .memfd = apart > 0 ? HiddenFd{std::move(received.descriptors[apart])} : HiddenFd{},
+                          .blob = {}});
+    all = all && arrived_.size() > waiting;
+  }
+  if (call.express) statistics().received.fetch_add(call.items.size(), std::memory_order_relaxed);
+  if (call.group != 0 && !all) refuse_group();
+  return true;
+}
 
 Result<void> Link::top_up_credit() {
   const std::size_t held = placeholders_.size() + arrived_.size();
@@ -46,17 +96,21 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
     constexpr std::size_t default_credit = 64;
     if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
   }
+  if (std::exchange(taken_group_over_, false)) return fail(Fault::Cancelled);
   while (arrived_.empty()) {
     const Pumped pumped = pump(lock);
-    if (pumped == Pumped::Progress) continue;
+    if (pumped == Pumped::Progress && !taken_group_over_) continue;
+    if (std::exchange(taken_group_over_, false)) return fail(Fault::Cancelled);
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);
     if (auto topped = top_up_credit(); !topped) return std::unexpected{topped.error()};
     if (auto waited = pause(lock, waiting, POLLIN); !waited) return std::unexpected{waited.error()};
   }
+  if (arrived_.front().group != 0) return take_held(rooms);
   std::vector<Arrival> taken;
   std::vector<handoff::TakenItem> items;
-  while (!arrived_.empty() && taken.size() < rooms.size() && items.size() < handoff::max_batch) {
+  while (!arrived_.empty() && arrived_.front().group == 0 && taken.size() < rooms.size() &&
+         items.size() < handoff::max_batch) {
     if (arrived_.front().user_data.size() > rooms[taken.size()]) break;
     Arrival arrival = std::move(arrived_.front());
     arrived_.pop_front();
@@ -65,6 +119,7 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
           return before.item.image.cookie == arrival.item.image.cookie;
         }))
       outcome = handoff::TakeOutcome::WrongCookie;  // one end point cannot be two
+    if (outcome == handoff::TakeOutcome::Taken && !arrival.load_blob()) outcome = handoff::TakeOutcome::WrongBlob;
     items.push_back({arrival.id, outcome, arrival.end_point.ref().get()});
     BATON_FAULT_POINT(item_checked);
     if (outcome == handoff::TakeOutcome::Taken)

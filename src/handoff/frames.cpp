@@ -3,40 +3,13 @@
 
 #include <optional>
 
+#include "handoff/frame_fields.hpp"
+
 namespace baton::handoff {
 namespace {
-
-enum class Tag : std::uint16_t {
-  Versions = 1,
-  Features = 2,
-  Credit = 3,
-  LargestFrame = 4,
-  Process = 5,
-  Description = 6,
-  UserData = 7,
-  Answer = 8,
-  CallItems = 9,
-  TakenItems = 10,
-  Blob = 11,  // reserved: application data
-  IsoAddresses = 12,
-  IsoImages = 13,
-};
-
-constexpr std::uint8_t express_flag = 1;
-constexpr std::size_t field_head = 6;
-// Sizes of the records as this version writes them; a later version may append to each, as this one has appended the
-// size of the ISO image.
-constexpr std::size_t description_size = 3 + 4 * 4 + 2 * (16 + 2 + 4);
-constexpr std::size_t least_call_record = 8 + 8 + 1 + 8 + 1 + 8 + 2 + 4 + 4;
-constexpr std::size_t call_record = least_call_record + 4;
-constexpr std::size_t iso_address_size = 1 + tsap::address_area_size;
-constexpr std::size_t taken_record = 8 + 1 + 4;
-
-constexpr std::uint8_t nonblocking_bit = 1;
-
 /// The first field of each tag that a frame type reads.
 struct Fields {
-  std::array<std::optional<Bytes>, 14> by_tag;
+  std::array<std::optional<Bytes>, 17> by_tag;
   [[nodiscard]] const std::optional<Bytes>& operator[](Tag tag) const { return by_tag[static_cast<std::size_t>(tag)]; }
 };
 
@@ -51,6 +24,15 @@ std::expected<Fields, FrameError> read_fields(Bytes payload) noexcept {
     if (tag < fields.by_tag.size() && !fields.by_tag[tag]) fields.by_tag[tag] = value;
   }
   return fields;
+}
+
+/// The number in a field; 0 where there is none, or it is too short.
+template <class T>
+T number_of(const std::optional<Bytes>& field) noexcept {
+  if (!field) return 0;
+  ByteReader reader{*field};
+  const T value = reader.number<T>();
+  return reader.ok() ? value : T{0};
 }
 
 bool known(Kind kind) noexcept {
@@ -164,21 +146,33 @@ std::expected<Body, FrameError> read_call(const Fields& fields, std::uint8_t fla
   const CallItems items{records->first, records->second};
   const Bytes user_data = fields[Tag::UserData].value_or(Bytes{});
   const bool express = (flags & express_flag) != 0;
+  const bool held = (flags & held_flag) != 0;
   const Bytes iso_images = fields[Tag::IsoImages].value_or(Bytes{});
+  const Bytes blobs = fields[Tag::Blobs].value_or(Bytes{});
+  const std::uint64_t group = number_of<std::uint64_t>(fields[Tag::Group]);
+  const std::size_t memfds = number_of<std::uint16_t>(fields[Tag::Memfds]);
   std::uint64_t announced = 0;
   std::uint64_t images = 0;
+  std::uint64_t in_frame = 0;
+  std::size_t apart = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const CallItem item = items[i];
     if (!known(item.kind) || !known(item.family)) return std::unexpected{FrameError::Field};
     announced += item.user_data;
     images += item.iso_image;
     if ((item.family == Family::Iso) != (item.iso_image > 0)) return std::unexpected{FrameError::Field};
+    if (item.blob > (item.blob_apart ? max_blob : max_blob_in_frame)) return std::unexpected{FrameError::Field};
+    if (item.blob_apart)
+      ++apart;
+    else
+      in_frame += item.blob;
   }
   // Only an express CALL may bring several end points or octets: in the seed's sequence the OFFER brought them.
   if (images != iso_images.size() || announced != user_data.size() || user_data.size() > max_user_data ||
-      (!express && (items.size() != 1 || announced != 0)))
+      in_frame != blobs.size() || apart != memfds || items.size() + memfds > max_batch || held != (group != 0) ||
+      (!express && (items.size() != 1 || announced != 0 || in_frame != 0 || apart != 0 || held)))
     return std::unexpected{FrameError::Field};
-  return Body{Call{express, items, user_data, iso_images}};
+  return Body{Call{express, group, items, user_data, iso_images, blobs, memfds}};
 }
 
 std::expected<Body, FrameError> read_taken(const Fields& fields) noexcept {
@@ -186,6 +180,13 @@ std::expected<Body, FrameError> read_taken(const Fields& fields) noexcept {
   const auto records = read_records(*fields[Tag::TakenItems], taken_record);
   if (!records) return std::unexpected{records.error()};
   return Taken{TakenItems{records->first, records->second}};
+}
+
+template <class T>
+std::expected<Body, FrameError> read_count(const Fields& fields) noexcept {
+  const auto count = number_of<std::uint32_t>(fields[Tag::Count]);
+  if (count == 0) return std::unexpected{FrameError::Field};  // no group is empty
+  return T{count};
 }
 
 std::expected<Body, FrameError> read_credit(const Fields& fields) noexcept {
@@ -217,67 +218,15 @@ std::expected<Body, FrameError> read_body(std::uint8_t type, std::uint8_t flags,
     case FrameType::Credit:
       return read_credit(*fields);
     case FrameType::Held:
+      return read_count<Held>(*fields);
     case FrameType::Commit:
+      return read_count<Commit>(*fields);
     case FrameType::Abort:
-      break;
+      return Abort{};
+    case FrameType::Complete:
+      return read_count<Complete>(*fields);
   }
   return Unsupported{type};
-}
-
-/// Writes header and fields; the payload length is filled in at the end.
-class FrameWriter {
- public:
-  FrameWriter(MutableBytes room, FrameType type, std::uint8_t flags, MoveId move) : room_{room}, writer_{room} {
-    writer_.u8(std::to_integer<std::uint8_t>(frame_mark));
-    writer_.u8(protocol_version);
-    writer_.u8(static_cast<std::uint8_t>(type));
-    writer_.u8(flags);
-    writer_.u32(0);
-    writer_.u64(move);
-  }
-  ByteWriter& field(Tag tag, std::size_t length) {
-    writer_.u16(static_cast<std::uint16_t>(tag));
-    writer_.u32(static_cast<std::uint32_t>(length));
-    return writer_;
-  }
-  /// `following` octets come from elsewhere.
-  Bytes finish(std::size_t following = 0) {
-    if (!writer_.ok() || writer_.size() + following > max_frame) return {};
-    ByteWriter length{room_.subspan(4, 4)};
-    length.u32(static_cast<std::uint32_t>(writer_.size() - header_size + following));
-    return writer_.written();
-  }
-
- private:
-  MutableBytes room_;
-  ByteWriter writer_;
-};
-
-void write_address(ByteWriter& writer, const PeerAddress& address) noexcept {
-  writer.put(address.octets);
-  writer.u16(address.port);
-  writer.u32(address.scope);
-}
-
-void write_item(ByteWriter& writer, const CallItem& item) noexcept {
-  writer.u64(item.image.position.consumed);
-  writer.u64(item.image.position.written);
-  writer.u8(item.image.position.tcp_state);
-  writer.u64(item.image.cookie);
-  writer.u8(item.image.nonblocking ? nonblocking_bit : std::uint8_t{0});
-  writer.u64(static_cast<std::uint64_t>(item.image.stopped_at.count()));
-  writer.u8(static_cast<std::uint8_t>(item.kind));
-  writer.u8(static_cast<std::uint8_t>(item.family));
-  writer.u32(static_cast<std::uint32_t>(item.descriptor));
-  writer.u32(item.user_data);
-  writer.u32(item.iso_image);
-}
-
-void write_iso_address(ByteWriter& writer, const tsap::IsoAddress& address) noexcept {
-  std::array<std::byte, tsap::address_area_size> area{};
-  const auto selector = tsap::encode_address(address, area);
-  writer.u8(static_cast<std::uint8_t>(selector.value_or(0)));
-  writer.put(area);
 }
 
 }  // namespace
@@ -296,6 +245,10 @@ CallItem CallItems::operator[](std::size_t index) const noexcept {
   item.descriptor = static_cast<std::int32_t>(reader.u32());
   item.user_data = reader.u32();
   if (reader.remaining() >= sizeof item.iso_image) item.iso_image = reader.u32();
+  if (reader.remaining() >= sizeof item.blob + 1) {
+    item.blob = reader.u32();
+    item.blob_apart = (reader.u8() & blob_apart_bit) != 0;
+  }
   return item;
 }
 
@@ -336,102 +289,18 @@ std::optional<CallPreview> preview_call(Bytes head) noexcept {
   preview.express = (reader.u8() & express_flag) != 0;
   reader.take(4);
   preview.first = reader.u64();
-  const auto tag = static_cast<Tag>(reader.u16());
+  auto tag = static_cast<Tag>(reader.u16());
+  if (tag == Tag::Memfds) {
+    reader.take(4);
+    preview.memfds = reader.u16();
+    tag = static_cast<Tag>(reader.u16());
+  }
   reader.take(4 + 2);
   preview.count = reader.u16();
-  if (!reader.ok() || tag != Tag::CallItems || preview.count == 0 || preview.count > max_batch) return std::nullopt;
+  if (!reader.ok() || tag != Tag::CallItems || preview.count == 0 || preview.count + preview.memfds > max_batch)
+    return std::nullopt;
   return preview;
 }
-
-Bytes encode(MutableBytes room, const Hello& hello) noexcept {
-  FrameWriter frame{room, FrameType::Hello, 0, 0};
-  ByteWriter& versions = frame.field(Tag::Versions, 2);
-  versions.u8(hello.lowest_version);
-  versions.u8(hello.highest_version);
-  frame.field(Tag::Features, 4).u32(hello.features);
-  frame.field(Tag::Credit, 4).u32(hello.credit);
-  frame.field(Tag::LargestFrame, 4).u32(hello.largest_frame);
-  ByteWriter& process = frame.field(Tag::Process, 8);
-  process.u32(hello.process);
-  process.u32(hello.user);
-  return frame.finish();
-}
-
-Bytes encode_head(MutableBytes room, MoveId move, const Description& description,
-                  std::size_t user_data_length) noexcept {
-  if (user_data_length > max_user_data) return {};
-  FrameWriter frame{room, FrameType::Offer, 0, move};
-  ByteWriter& writer = frame.field(Tag::Description, description_size);
-  writer.u8(static_cast<std::uint8_t>(description.kind));
-  writer.u8(static_cast<std::uint8_t>(description.family));
-  writer.u8(description.nonblocking ? nonblocking_bit : std::uint8_t{0});
-  writer.u32(static_cast<std::uint32_t>(description.descriptor));
-  writer.u32(static_cast<std::uint32_t>(description.interface_index));
-  writer.u32(static_cast<std::uint32_t>(description.receive_window));
-  writer.u32(static_cast<std::uint32_t>(description.send_window));
-  write_address(writer, description.local);
-  write_address(writer, description.peer);
-  if (description.family == Family::Iso) {
-    ByteWriter& addresses = frame.field(Tag::IsoAddresses, 2 * iso_address_size);
-    write_iso_address(addresses, description.iso_local);
-    write_iso_address(addresses, description.iso_peer);
-  }
-  if (user_data_length > 0) frame.field(Tag::UserData, user_data_length);
-  return frame.finish(user_data_length);
-}
-
-Bytes encode(MutableBytes room, MoveId move, const Answer& answer) noexcept {
-  FrameWriter frame{room, FrameType::Answer, 0, move};
-  ByteWriter& writer = frame.field(Tag::Answer, 10);
-  writer.u16(static_cast<std::uint16_t>(answer.bind_ok));
-  writer.u32(static_cast<std::uint32_t>(answer.server_descriptor));
-  writer.u32(static_cast<std::uint32_t>(answer.transport_reference));
-  return frame.finish();
-}
-
-Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const CallItem> items, Bytes iso_images,
-                  std::size_t user_data_length) noexcept {
-  if (items.empty() || items.size() > max_batch || user_data_length > max_user_data) return {};
-  FrameWriter frame{room, FrameType::Call, express ? express_flag : std::uint8_t{0}, first};
-  ByteWriter& writer = frame.field(Tag::CallItems, 4 + items.size() * call_record);
-  writer.u16(call_record);
-  writer.u16(static_cast<std::uint16_t>(items.size()));
-  for (const CallItem& item : items) write_item(writer, item);
-  if (!iso_images.empty()) frame.field(Tag::IsoImages, iso_images.size()).put(iso_images);
-  if (user_data_length > 0) frame.field(Tag::UserData, user_data_length);
-  return frame.finish(user_data_length);
-}
-
-Bytes encode(MutableBytes room, std::span<const TakenItem> items) noexcept {
-  if (items.empty() || items.size() > max_batch) return {};
-  FrameWriter frame{room, FrameType::Taken, 0, items.front().move};
-  ByteWriter& writer = frame.field(Tag::TakenItems, 4 + items.size() * taken_record);
-  writer.u16(taken_record);
-  writer.u16(static_cast<std::uint16_t>(items.size()));
-  for (const TakenItem& item : items) {
-    writer.u64(item.move);
-    writer.u8(static_cast<std::uint8_t>(item.outcome));
-    writer.u32(static_cast<std::uint32_t>(item.server_descriptor));
-  }
-  return frame.finish();
-}
-
-Bytes encode(MutableBytes room, MoveId move, Cancel) noexcept {
-  return FrameWriter{room, FrameType::Cancel, 0, move}.finish();
-}
-
-Bytes encode(MutableBytes room, MoveId move, Cancelled) noexcept {
-  return FrameWriter{room, FrameType::Cancelled, 0, move}.finish();
-}
-
-Bytes encode(MutableBytes room, Credit credit) noexcept {
-  FrameWriter frame{room, FrameType::Credit, 0, 0};
-  frame.field(Tag::Credit, 4).u32(credit.more);
-  return frame.finish();
-}
-
-std::size_t call_size(std::size_t count) noexcept { return header_size + 3 * field_head + 4 + count * call_record; }
-std::size_t taken_size(std::size_t count) noexcept { return header_size + field_head + 4 + count * taken_record; }
 
 const char* name_of(FrameType type) noexcept {
   switch (type) {
@@ -457,6 +326,8 @@ const char* name_of(FrameType type) noexcept {
       return "COMMIT";
     case FrameType::Abort:
       return "ABORT";
+    case FrameType::Complete:
+      return "COMPLETE";
   }
   return "?";
 }
@@ -479,6 +350,8 @@ const char* name_of(TakeOutcome outcome) noexcept {
       return "declined";
     case TakeOutcome::NoCredit:
       return "no credit";
+    case TakeOutcome::WrongBlob:
+      return "wrong blob";
   }
   return "?";
 }

@@ -34,6 +34,12 @@ inline constexpr std::size_t max_frame = 128 * 1024;
 inline constexpr std::size_t max_user_data = 64 * 1024;
 /// Descriptors in one CALL: SCM_MAX_FD is 253, and musl's CMSG_SPACE leaves 252.
 inline constexpr std::size_t max_batch = 252;
+/// What the application says of one end point: in the frame up to `max_blob_in_frame`, beyond it in a sealed memfd
+/// (octets).
+inline constexpr std::size_t max_blob_in_frame = 64 * 1024;
+inline constexpr std::size_t max_blob = 16 * 1024 * 1024;
+/// Bit of Hello::features: understands groups, blobs and listening sockets. Others are sent none of them.
+inline constexpr std::uint32_t feature_restart = 1;
 /// Frames without an answer in one direction.
 inline constexpr std::size_t max_unanswered = 64;
 
@@ -48,14 +54,15 @@ enum class FrameType : std::uint8_t {
   Cancel = 6,
   Cancelled = 7,
   Credit = 8,
-  Held = 9,     // reserved: groups
-  Commit = 10,  // reserved: groups
-  Abort = 11,   // reserved: groups
+  Held = 9,       // S -> L: the group is validated and parked, S is ready
+  Commit = 10,    // L -> S: the group is S's
+  Abort = 11,     // either way: the group is off
+  Complete = 12,  // L -> S: that was the whole group
 };
 
 enum class Kind : std::uint8_t {
   Connection = 1,
-  ListeningSocket = 2,       // reserved
+  ListeningSocket = 2,       // TCP; its accept queue goes with the file, and there is no stream position
   UnreadConnectRequest = 3,  // reserved: a connection whose CR nobody has read
 };
 
@@ -112,6 +119,8 @@ struct CallItem {
   std::int32_t descriptor = -1;
   std::uint32_t user_data = 0;  // octets of Call::user_data that belong to this end point
   std::uint32_t iso_image = 0;  // octets of Call::iso_images that do; 0: no ISO end point
+  std::uint32_t blob = 0;       // octets of Call::blobs that do; `blob_apart`: octets of the memfd
+  bool blob_apart = false;      // the blob comes as a further descriptor, behind those of all end points
   friend bool operator==(const CallItem&, const CallItem&) = default;
 };
 
@@ -123,8 +132,9 @@ enum class TakeOutcome : std::uint8_t {
   WrongCookie = 3,   // another socket than L says
   Touched = 4,       // the stream is not where L says
   UnknownMove = 5,
-  Declined = 6,  // S gave the move up
-  NoCredit = 7,  // express beyond what S announced
+  Declined = 6,   // S gave the move up
+  NoCredit = 7,   // express beyond what S announced
+  WrongBlob = 8,  // no sealed memfd, or not of the size that L says
 };
 
 struct TakenItem {
@@ -167,9 +177,12 @@ class CallItems {
 };
 struct Call {
   bool express = false;
-  CallItems items;  // item i belongs to move id + i
+  MoveId group = 0;  // held: of this group, the id of its first move; 0: a move of its own
+  CallItems items;   // item i belongs to move id + i
   Bytes user_data;
   Bytes iso_images;  // handoff/iso_image.hpp, one behind the other
+  Bytes blobs;
+  std::size_t memfds = 0;  // descriptors behind those of the end points, for the items with `blob_apart`, in order
 };
 /// The items of a TAKEN, decoded one by one.
 class TakenItems {
@@ -191,12 +204,24 @@ struct Cancelled {};
 struct Credit {
   std::uint32_t more = 0;
 };
-/// A frame type of this version that this build does not act on (groups), or one it does not know.
+/// The frames of a group; Frame::move is the group's. `count`: moves in it.
+struct Held {
+  std::uint32_t count = 0;
+};
+struct Commit {
+  std::uint32_t count = 0;
+};
+struct Abort {};
+struct Complete {
+  std::uint32_t count = 0;
+};
+/// A frame type that this build does not know.
 struct Unsupported {
   std::uint8_t type = 0;
 };
 
-using Body = std::variant<Hello, Offer, Answer, Call, Taken, Cancel, Cancelled, Credit, Unsupported>;
+using Body = std::variant<Hello, Offer, Answer, Call, Taken, Cancel, Cancelled, Credit, Held, Commit, Abort, Complete,
+                          Unsupported>;
 struct Frame {
   std::uint8_t version = protocol_version;
   MoveId move = 0;
@@ -216,10 +241,11 @@ enum class FrameError {
 struct CallPreview {
   MoveId first = 0;
   bool express = false;
-  std::size_t count = 0;
+  std::size_t count = 0;   // end points
+  std::size_t memfds = 0;  // further descriptors
 };
 /// Of at least `preview_size` octets of a CALL as this version writes it; nothing for other messages.
-inline constexpr std::size_t preview_size = 26;
+inline constexpr std::size_t preview_size = 34;
 [[nodiscard]] std::optional<CallPreview> preview_call(Bytes head) noexcept;
 
 /// True where the message is a frame rather than a TPDU.
@@ -239,15 +265,24 @@ inline constexpr std::size_t small_frame = 256;
 [[nodiscard]] Bytes encode_head(MutableBytes room, MoveId move, const Description& description,
                                 std::size_t user_data_length) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, const Answer& answer) noexcept;
+/// What only builds with `feature_restart` understand.
+struct CallExtras {
+  MoveId group = 0;
+  std::span<const Bytes> blobs;  // of the items that bring one in the frame
+};
 /// As above: `user_data_length` octets of user data follow, gathered by the caller.
 [[nodiscard]] Bytes encode_call(MutableBytes room, MoveId first, bool express, std::span<const CallItem> items,
-                                Bytes iso_images, std::size_t user_data_length) noexcept;
+                                Bytes iso_images, std::size_t user_data_length, const CallExtras& extras = {}) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, std::span<const TakenItem> items) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, Cancel) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, MoveId move, Cancelled) noexcept;
 [[nodiscard]] Bytes encode(MutableBytes room, Credit credit) noexcept;
+[[nodiscard]] Bytes encode(MutableBytes room, MoveId group, Held held) noexcept;
+[[nodiscard]] Bytes encode(MutableBytes room, MoveId group, Commit commit) noexcept;
+[[nodiscard]] Bytes encode(MutableBytes room, MoveId group, Abort) noexcept;
+[[nodiscard]] Bytes encode(MutableBytes room, MoveId group, Complete complete) noexcept;
 
-/// Octets that a CALL or TAKEN of `count` items needs, without user data and images.
+/// Octets that a CALL or TAKEN of `count` items needs, without user data, images and blobs.
 [[nodiscard]] std::size_t call_size(std::size_t count) noexcept;
 [[nodiscard]] std::size_t taken_size(std::size_t count) noexcept;
 

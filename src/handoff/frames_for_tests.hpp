@@ -89,12 +89,14 @@ inline Octets records_head(std::size_t size, std::size_t count) {
 }
 
 inline constexpr int hello_type = 1, offer_type = 2, answer_type = 3, call_type = 4, taken_type = 5, cancel_type = 6,
-                     cancelled_type = 7, credit_type = 8;
+                     cancelled_type = 7, credit_type = 8, held_type = 9, commit_type = 10, abort_type = 11,
+                     complete_type = 12;
 inline constexpr int versions_tag = 1, description_tag = 6, user_data_tag = 7, answer_tag = 8, call_tag = 9,
-                     taken_tag = 10, iso_addresses_tag = 12, iso_images_tag = 13;
-inline constexpr int express = 1;
-inline constexpr std::size_t call_record = 48, taken_record = 13;
-/// Before the size of the ISO image was appended.
+                     taken_tag = 10, blobs_tag = 11, iso_addresses_tag = 12, iso_images_tag = 13, group_tag = 14,
+                     memfds_tag = 15, count_tag = 16;
+inline constexpr int express = 1, held = 2;
+inline constexpr std::size_t call_record = 53, taken_record = 13;
+/// Before the sizes of the ISO image and of the blob were appended.
 inline constexpr std::size_t old_call_record = 44;
 inline constexpr std::uint64_t move = 0x0102030405060708;
 
@@ -103,16 +105,16 @@ inline const Octets description = hex("01 06 01 00000011 00000002 00010000 fffff
                                   hex("20010db8 00000000 00000000 00000001 01bb 00000003") +
                                   hex("fe800000 00000000 00000000 00000002 c001 00000004");
 inline const Octets answer_field = hex("fffb 00000021 00001234");
-// Kind and family are the octets 34 and 35; the last eight count the user data and the octets of the ISO image that
-// belong to the end point.
+// Kind and family are the octets 34 and 35; then the number, and what belongs to the end point of user data, ISO images
+// and blobs, and whether the blob comes apart.
 inline const Octets first_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
-                                 hex("01 04 0000000c 00000002 00000000");
+                                 hex("01 04 0000000c 00000002 00000000 00000000 00");
 inline const Octets second_item = hex("ffffffffffffffff 0000000000000000 08 8877665544332211 00 7fffffffffffffff") +
-                                  hex("03 07 00000400 00000001 00000003");
+                                  hex("03 07 00000400 00000001 00000003 00000000 00");
 inline const Octets quiet_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
-                                 hex("01 04 0000000c 00000000 00000000");
+                                 hex("01 04 0000000c 00000000 00000000 00000000 00");
 inline const Octets iso_item = hex("0000000000000102 0000000100000000 01 1122334455667788 01 00000000000003e8") +
-                               hex("01 07 0000000c 00000000 00000005");
+                               hex("01 07 0000000c 00000000 00000005 00000000 00");
 /// NSEL and 32 octets, of which the first counts that many.
 inline const Octets iso_addresses = hex("02") + hex("484f535430303031 0102") + Octets(30) + hex("20") +
                                     hex("4020202020202020") + Octets(32, std::byte{0x41});
@@ -172,6 +174,10 @@ inline std::vector<Sample> samples() {
       {"CANCEL", Builder{cancel_type, move}.octets()},
       {"CANCELLED", Builder{cancelled_type, move}.octets()},
       {"CREDIT", Builder{credit_type}.field(3, hex("00000007")).octets()},
+      {"HELD", Builder{held_type, move}.field(count_tag, hex("000007d1")).octets()},
+      {"COMMIT", Builder{commit_type, move}.field(count_tag, hex("000007d1")).octets()},
+      {"ABORT", Builder{abort_type, move}.octets()},
+      {"COMPLETE", Builder{complete_type, move}.field(count_tag, hex("000007d1")).octets()},
   };
 }
 

@@ -158,6 +158,10 @@ std::vector<Encoder> encoders() {
       {"CANCEL", [](MutableBytes room) { return encode(room, move, Cancel{}); }, octets_of("CANCEL")},
       {"CANCELLED", [](MutableBytes room) { return encode(room, move, Cancelled{}); }, octets_of("CANCELLED")},
       {"CREDIT", [](MutableBytes room) { return encode(room, Credit{7}); }, octets_of("CREDIT")},
+      {"HELD", [](MutableBytes room) { return encode(room, move, Held{2001}); }, octets_of("HELD")},
+      {"COMMIT", [](MutableBytes room) { return encode(room, move, Commit{2001}); }, octets_of("COMMIT")},
+      {"ABORT", [](MutableBytes room) { return encode(room, move, Abort{}); }, octets_of("ABORT")},
+      {"COMPLETE", [](MutableBytes room) { return encode(room, move, Complete{2001}); }, octets_of("COMPLETE")},
   };
 }
 
@@ -213,15 +217,18 @@ TEST(EncodeFrame, WritesAtMost64KiBOfUserDataAlsoBehindAWholeBatch) {
 }
 
 TEST(EncodeFrame, NeedsTheRoomThatIsSaid) {
-  for (const std::size_t count : {1U, 2U, 252U}) {
-    const std::vector<CallItem> called(count, sample_item());
+  for (const std::size_t count : {1U, 2U, 251U}) {
+    std::vector<CallItem> called(count, sample_item());
+    called[0].blob_apart = true;
     const std::vector<TakenItem> taken(count);
     Octets room = filled(call_size(count));
     const Octets images = filled(5);
-    room.resize(room.size() + images.size());
-    EXPECT_EQ(encode_call(room, move, true, called, images, 1).size(), room.size());
+    const Octets blob = filled(3);
+    const std::array blobs{Bytes{blob}};
+    room.resize(room.size() + images.size() + blob.size());
+    EXPECT_EQ(encode_call(room, move, true, called, images, 1, {9, blobs}).size(), room.size());
     room.pop_back();
-    EXPECT_TRUE(encode_call(room, move, true, called, images, 1).empty());
+    EXPECT_TRUE(encode_call(room, move, true, called, images, 1, {9, blobs}).empty());
     room = filled(taken_size(count));
     EXPECT_EQ(encode(room, std::span<const TakenItem>{taken}).size(), room.size());
     room.pop_back();
@@ -229,18 +236,20 @@ TEST(EncodeFrame, NeedsTheRoomThatIsSaid) {
   }
 }
 
-TEST(PreviewCall, TellsTheSameAsTheWholeFrameFrom26OctetsOn) {
-  EXPECT_EQ(preview_size, 26U);
+TEST(PreviewCall, TellsTheSameAsTheWholeFrame) {
+  EXPECT_EQ(preview_size, 34U);
   for (const Sample& sample : samples())
     for (std::size_t size = 0; size <= sample.octets.size(); ++size) {
       const auto preview = preview_call(copy(Bytes{sample.octets}.first(size)));
       const auto frame = decode(sample.octets);
       const auto* call = std::get_if<Call>(&frame->body);
-      ASSERT_EQ(preview.has_value(), call != nullptr && size >= 26) << sample.name << ", " << size;
+      const std::size_t least = call != nullptr && call->memfds > 0 ? 34U : 26U;
+      ASSERT_EQ(preview.has_value(), call != nullptr && size >= least) << sample.name << ", " << size;
       if (!preview) continue;
       EXPECT_EQ(preview->first, frame->move);
       EXPECT_EQ(preview->express, call->express);
       EXPECT_EQ(preview->count, call->items.size());
+      EXPECT_EQ(preview->memfds, call->memfds);
     }
 }
 

@@ -104,6 +104,7 @@ Bytes encode(MutableBytes room, const IsoImage& image) noexcept {
   put_streams(writer, image);
   writer.u32(image.credit);
   writer.u32(static_cast<std::uint32_t>(image.unread.size()));
+  writer.u32(image.features);
   const std::size_t fixed = writer.size();
   writer.put(image.unread);
   if (!writer.ok()) return {};
@@ -133,6 +134,7 @@ std::optional<IsoImage> decode_iso_image(Bytes octets) noexcept {
     return std::nullopt;
   image.credit = reader.u32();
   const std::size_t unread = reader.u32();
+  if (reader.remaining() >= sizeof image.features) image.features = reader.u32();
   image.unread = octets.subspan(fixed);
   if (!reader.ok() || unread != image.unread.size()) return std::nullopt;
   if (unread > 0 && (image.carrier != Carrier::Local || unread > cotp::max_tpdu_octets)) return std::nullopt;

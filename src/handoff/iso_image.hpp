@@ -36,6 +36,7 @@ struct IsoImage {
   bool in_tsdu = false;                   ///< Local: the last DT read did not end its TSDU
   bool hello_sent = false;                ///< Local: frames of moves have gone over it, from here
   bool hello_seen = false;                ///< ... and from the other side
+  std::uint32_t features = 0;             ///< ... what the other side has said that it understands
   std::uint32_t credit = 0;               ///< Local: express moves that the other side still takes
   bool unread_ends_tsdu = false;
   Bytes unread;  ///< Local: what is left of the one DT that was read and not delivered

@@ -60,6 +60,7 @@ IsoImage local_image(Bytes unread) {
   image.in_tsdu = true;
   image.hello_sent = true;
   image.hello_seen = true;
+  image.features = 1;
   image.credit = 16;
   image.unread_ends_tsdu = true;
   image.unread = unread;
@@ -70,8 +71,8 @@ const Octets some_unread = hex("010203");
 bool same(const IsoImage& a, const IsoImage& b) {
   return a.carrier == b.carrier && a.connection == b.connection && a.local_host == b.local_host &&
          a.peer_host == b.peer_host && a.reader == b.reader && a.writer == b.writer && a.in_tsdu == b.in_tsdu &&
-         a.hello_sent == b.hello_sent && a.hello_seen == b.hello_seen && a.credit == b.credit &&
-         a.unread_ends_tsdu == b.unread_ends_tsdu && std::ranges::equal(a.unread, b.unread);
+         a.hello_sent == b.hello_sent && a.hello_seen == b.hello_seen && a.features == b.features &&
+         a.credit == b.credit && a.unread_ends_tsdu == b.unread_ends_tsdu && std::ranges::equal(a.unread, b.unread);
 }
 Octets octets_of(const IsoImage& image) {
   Octets room(max_iso_image_head + image.unread.size());
@@ -85,7 +86,7 @@ bool goes_through(const IsoImage& image) {
 bool refused(const IsoImage& image) { return !decode_iso_image(octets_of(image)).has_value(); }
 
 TEST(IsoImage, IsWrittenOctetByOctet) {
-  Octets expected = hex(tcp_octets);
+  Octets expected = hex(tcp_octets) + hex("00000000");
   expected[3] = static_cast<std::byte>(expected.size());
   EXPECT_EQ(octets_of(tcp_image()), expected);
 }

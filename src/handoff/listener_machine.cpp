@@ -7,6 +7,7 @@ bool ListenerMachine::ended() const noexcept {
   switch (state_) {
     case ListenerState::Offered:
     case ListenerState::Stopped:
+    case ListenerState::Held:
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
       return false;
@@ -24,6 +25,7 @@ ListenerStep ListenerMachine::answer(bool accepted) noexcept {
       if (accepted) return end(ListenerState::Stopped, ListenerStep::StopData);
       return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
     case ListenerState::Stopped:
+    case ListenerState::Held:
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
       return ListenerStep::Violation;
@@ -40,6 +42,7 @@ ListenerStep ListenerMachine::called() noexcept {
     case ListenerState::Stopped:
       return end(ListenerState::InDoubt, ListenerStep::None);
     case ListenerState::Offered:
+    case ListenerState::Held:
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
     case ListenerState::Moved:
@@ -55,6 +58,9 @@ ListenerStep ListenerMachine::taken(TakeOutcome outcome) noexcept {
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
       if (outcome == TakeOutcome::Taken) return end(ListenerState::Moved, ListenerStep::LetGo);
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Held:
+      if (outcome == TakeOutcome::Taken) return ListenerStep::Violation;
       return end(ListenerState::Returned, ListenerStep::Verify);
     case ListenerState::Offered:
     case ListenerState::Stopped:
@@ -74,6 +80,7 @@ ListenerStep ListenerMachine::cancelled() noexcept {
       return end(ListenerState::Returned, ListenerStep::Verify);
     case ListenerState::Offered:
     case ListenerState::Stopped:
+    case ListenerState::Held:
       return ListenerStep::Violation;
     case ListenerState::Moved:
     case ListenerState::Returned:  // the ordinary end of a move cancelled before its call
@@ -89,6 +96,8 @@ ListenerStep ListenerMachine::link_ended() noexcept {
       return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
     case ListenerState::Stopped:
       return end(ListenerState::Returned, ListenerStep::LiftStop);
+    case ListenerState::Held:
+      return end(ListenerState::Returned, ListenerStep::Verify);
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
     case ListenerState::Moved:
@@ -105,6 +114,7 @@ ListenerStep ListenerMachine::server_gone() noexcept {
       return end(ListenerState::Returned, ListenerStep::KeepEndPoint);
     case ListenerState::Stopped:
       return end(ListenerState::Returned, ListenerStep::LiftStop);
+    case ListenerState::Held:
     case ListenerState::InDoubt:
     case ListenerState::Cancelling:
       return end(ListenerState::Returned, ListenerStep::Verify);
@@ -123,7 +133,57 @@ ListenerStep ListenerMachine::cancel() noexcept {
       return end(ListenerState::Returned, ListenerStep::SendCancel);
     case ListenerState::InDoubt:
       return end(ListenerState::Cancelling, ListenerStep::SendCancel);
+    case ListenerState::Held:  // of a group none is called off alone
     case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::committed() noexcept {
+  switch (state_) {
+    case ListenerState::Held:
+      return end(ListenerState::InDoubt, ListenerStep::None);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::Violation;
+  }
+  return ListenerStep::Violation;
+}
+
+ListenerStep ListenerMachine::aborted() noexcept {
+  switch (state_) {
+    case ListenerState::Held:
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+    case ListenerState::InDoubt:  // committed: S decides, or its death
+    case ListenerState::Cancelling:
+    case ListenerState::Moved:
+    case ListenerState::Returned:
+    case ListenerState::Abandoned:
+      return ListenerStep::None;
+  }
+  return ListenerStep::None;
+}
+
+ListenerStep ListenerMachine::group_refused() noexcept {
+  switch (state_) {
+    case ListenerState::Held:
+    case ListenerState::InDoubt:
+    case ListenerState::Cancelling:
+      return end(ListenerState::Returned, ListenerStep::Verify);
+    case ListenerState::Offered:
+    case ListenerState::Stopped:
+      return ListenerStep::Violation;
     case ListenerState::Moved:
     case ListenerState::Returned:
     case ListenerState::Abandoned:
@@ -139,6 +199,7 @@ ListenerStep ListenerMachine::abandon() noexcept {
       return end(ListenerState::Abandoned, ListenerStep::LetGo);
     case ListenerState::Offered:
     case ListenerState::Stopped:
+    case ListenerState::Held:
     case ListenerState::Moved:
     case ListenerState::Returned:
     case ListenerState::Abandoned:
@@ -153,6 +214,8 @@ const char* name_of(ListenerState state) noexcept {
       return "offered";
     case ListenerState::Stopped:
       return "stopped";
+    case ListenerState::Held:
+      return "held";
     case ListenerState::InDoubt:
       return "in doubt";
     case ListenerState::Cancelling:

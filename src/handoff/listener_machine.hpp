@@ -19,6 +19,12 @@
 //              ^ (KeepEndPoint, LiftStop)                     |                      |
 //              +----------------------------------------------+----------------------+
 //   express moves begin in InDoubt. InDoubt, Cancelling -- abandon: LetGo --> Abandoned.
+//   InDoubt, Cancelling -- S gives its group up (group_refused): Verify --> Returned.
+//
+//   held moves begin in Held: S may have a descriptor, and L owns the end point until the commit of its group.
+//      Held -- COMMIT queued (committed) --> InDoubt, and on as above
+//      Held -- aborted, refused, group_refused, link ended, server gone: Verify --> Returned
+//      Held -- TAKEN: Violation: S may not take before the commit
 //   In doubt, the end of the link alone decides nothing: a forked child of S may hold it, or S may have taken before.
 #pragma once
 
@@ -26,7 +32,7 @@
 
 namespace baton::handoff {
 
-enum class ListenerState { Offered, Stopped, InDoubt, Cancelling, Moved, Returned, Abandoned };
+enum class ListenerState { Offered, Stopped, Held, InDoubt, Cancelling, Moved, Returned, Abandoned };
 
 /// What the caller does next.
 enum class ListenerStep {
@@ -42,9 +48,11 @@ enum class ListenerStep {
 
 class ListenerMachine {
  public:
-  enum class Manner { Seed, Express };
+  enum class Manner { Seed, Express, Held };
   explicit ListenerMachine(Manner manner) noexcept
-      : state_{manner == Manner::Seed ? ListenerState::Offered : ListenerState::InDoubt} {}
+      : state_{manner == Manner::Seed   ? ListenerState::Offered
+               : manner == Manner::Held ? ListenerState::Held
+                                        : ListenerState::InDoubt} {}
 
   [[nodiscard]] ListenerState state() const noexcept { return state_; }
   /// Nothing can happen any more.
@@ -68,6 +76,12 @@ class ListenerMachine {
   [[nodiscard]] ListenerStep server_gone() noexcept;
   /// L wants the end point back. Before the call: SendCancel, and the caller lifts the stop if there was one.
   [[nodiscard]] ListenerStep cancel() noexcept;
+  /// The COMMIT of its group has been queued on the link: what CALL is to a move of its own.
+  [[nodiscard]] ListenerStep committed() noexcept;
+  /// Its group is off before the commit: L has it back without asking, for S owns nothing of it.
+  [[nodiscard]] ListenerStep aborted() noexcept;
+  /// ABORT of S, which may have crossed the COMMIT: S keeps nothing of the group.
+  [[nodiscard]] ListenerStep group_refused() noexcept;
   /// L lets go without knowing.
   [[nodiscard]] ListenerStep abandon() noexcept;
 

@@ -20,7 +20,7 @@ namespace {
 using enum ListenerState;
 using enum ListenerStep;
 
-constexpr std::array states{Offered, Stopped, InDoubt, Cancelling, Moved, Returned, Abandoned};
+constexpr std::array states{Offered, Stopped, InDoubt, Cancelling, Moved, Returned, Abandoned, Held};
 
 enum class Event {
   Accepted,
@@ -33,6 +33,9 @@ enum class Event {
   ServerGone,
   Cancel,
   Abandon,
+  Committed,
+  Aborted,
+  GroupRefused,
 };
 
 struct Cell {
@@ -64,11 +67,12 @@ constexpr Row table[] = {
        violates(Cancelling),
        ignored(Moved),
        ignored(Returned),
-       ignored(Abandoned)}}},
+       ignored(Abandoned),
+       violates(Held)}}},
     {Event::AnswerRefused,
      "answer refused",
      {{keeps, violates(Stopped), violates(InDoubt), violates(Cancelling), ignored(Moved), ignored(Returned),
-       ignored(Abandoned)}}},
+       ignored(Abandoned), violates(Held)}}},
     {Event::Called,
      "called",
      {{violates(Offered),
@@ -77,24 +81,27 @@ constexpr Row table[] = {
        violates(Cancelling),
        violates(Moved),
        violates(Returned),
-       violates(Abandoned)}}},
+       violates(Abandoned),
+       violates(Held)}}},
     {Event::Taken,
      "taken",
-     {{violates(Offered), violates(Stopped), moves, moves, ignored(Moved), ignored(Returned), ignored(Abandoned)}}},
+     {{violates(Offered), violates(Stopped), moves, moves, ignored(Moved), ignored(Returned), ignored(Abandoned),
+       violates(Held)}}},
     {Event::NotTaken,
      "not taken",
-     {{violates(Offered), violates(Stopped), verifies, verifies, ignored(Moved), ignored(Returned),
-       ignored(Abandoned)}}},
+     {{violates(Offered), violates(Stopped), verifies, verifies, ignored(Moved), ignored(Returned), ignored(Abandoned),
+       verifies}}},
     {Event::Cancelled,
      "cancelled",
-     {{violates(Offered), violates(Stopped), verifies, verifies, ignored(Moved), ignored(Returned),
-       ignored(Abandoned)}}},
+     {{violates(Offered), violates(Stopped), verifies, verifies, ignored(Moved), ignored(Returned), ignored(Abandoned),
+       violates(Held)}}},
     {Event::LinkEnded,
      "link ended",
-     {{keeps, lifts, ignored(InDoubt), ignored(Cancelling), ignored(Moved), ignored(Returned), ignored(Abandoned)}}},
+     {{keeps, lifts, ignored(InDoubt), ignored(Cancelling), ignored(Moved), ignored(Returned), ignored(Abandoned),
+       verifies}}},
     {Event::ServerGone,
      "server gone",
-     {{keeps, lifts, verifies, verifies, ignored(Moved), ignored(Returned), ignored(Abandoned)}}},
+     {{keeps, lifts, verifies, verifies, ignored(Moved), ignored(Returned), ignored(Abandoned), verifies}}},
     {Event::Cancel,
      "cancel",
      {{{SendCancel, Returned},
@@ -103,10 +110,30 @@ constexpr Row table[] = {
        ignored(Cancelling),
        ignored(Moved),
        ignored(Returned),
-       ignored(Abandoned)}}},
+       ignored(Abandoned),
+       ignored(Held)}}},
     {Event::Abandon,
      "abandon",
-     {{ignored(Offered), ignored(Stopped), abandons, abandons, ignored(Moved), ignored(Returned), ignored(Abandoned)}}},
+     {{ignored(Offered), ignored(Stopped), abandons, abandons, ignored(Moved), ignored(Returned), ignored(Abandoned),
+       ignored(Held)}}},
+    {Event::Committed,
+     "COMMIT queued",
+     {{violates(Offered),
+       violates(Stopped),
+       violates(InDoubt),
+       violates(Cancelling),
+       violates(Moved),
+       violates(Returned),
+       violates(Abandoned),
+       {None, InDoubt}}}},
+    {Event::Aborted,
+     "group called off",
+     {{ignored(Offered), ignored(Stopped), ignored(InDoubt), ignored(Cancelling), ignored(Moved), ignored(Returned),
+       ignored(Abandoned), verifies}}},
+    {Event::GroupRefused,
+     "ABORT of S",
+     {{violates(Offered), violates(Stopped), verifies, verifies, ignored(Moved), ignored(Returned), ignored(Abandoned),
+       verifies}}},
 };
 
 ListenerStep apply(ListenerMachine& machine, Event event, TakeOutcome refusal = TakeOutcome::Declined) {
@@ -131,18 +158,26 @@ ListenerStep apply(ListenerMachine& machine, Event event, TakeOutcome refusal = 
       return machine.cancel();
     case Event::Abandon:
       return machine.abandon();
+    case Event::Committed:
+      return machine.committed();
+    case Event::Aborted:
+      return machine.aborted();
+    case Event::GroupRefused:
+      return machine.group_refused();
   }
   return None;
 }
 
-/// A machine of the seed's manner that has come to `state`.
+/// A machine of the seed's manner that has come to `state`; Held only those of groups know.
 ListenerMachine machine_in(ListenerState state) {
+  if (state == Held) return ListenerMachine{ListenerMachine::Manner::Held};
   ListenerMachine machine{ListenerMachine::Manner::Seed};
   const auto through = [&](std::initializer_list<Event> events) {
     for (const Event event : events) (void)apply(machine, event);
   };
   switch (state) {
     case Offered:
+    case Held:
       break;
     case Stopped:
       through({Event::Accepted});
@@ -167,7 +202,7 @@ ListenerMachine machine_in(ListenerState state) {
 }
 
 TEST(ListenerMachine, DoesInEveryStateWhatTheDiagramSaysOfEveryEvent) {
-  static_assert(std::size(table) == static_cast<std::size_t>(Event::Abandon) + 1);
+  static_assert(std::size(table) == static_cast<std::size_t>(Event::GroupRefused) + 1);
   for (const Row& row : table)
     for (std::size_t column = 0; column < states.size(); ++column) {
       SCOPED_TRACE(std::string{name_of(states[column])} + ", " + std::string{row.name});
@@ -180,16 +215,17 @@ TEST(ListenerMachine, DoesInEveryStateWhatTheDiagramSaysOfEveryEvent) {
 
 TEST(ListenerMachine, TakesEveryOutcomeButTakenForARefusal) {
   for (int value = 1; value < 256; ++value)
-    for (const ListenerState state : {InDoubt, Cancelling}) {
+    for (const ListenerState state : {InDoubt, Cancelling, Held}) {
       ListenerMachine machine = machine_in(state);
       EXPECT_EQ(apply(machine, Event::NotTaken, static_cast<TakeOutcome>(value)), Verify) << value;
       EXPECT_EQ(machine.state(), Returned) << value;
     }
 }
 
-TEST(ListenerMachine, BeginsOfferedInTheSeedsMannerAndInDoubtInExpress) {
+TEST(ListenerMachine, BeginsOfferedInTheSeedsMannerInDoubtInExpressAndHeldInAGroup) {
   EXPECT_EQ(ListenerMachine{ListenerMachine::Manner::Seed}.state(), Offered);
   EXPECT_EQ(ListenerMachine{ListenerMachine::Manner::Express}.state(), InDoubt);
+  EXPECT_EQ(ListenerMachine{ListenerMachine::Manner::Held}.state(), Held);
 }
 
 TEST(ListenerMachine, KnowsWhichStatesAreInDoubtAndWhichAreEnds) {

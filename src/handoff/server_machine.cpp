@@ -7,6 +7,7 @@ bool ServerMachine::ended() const noexcept {
   switch (state_) {
     case ServerState::Offered:
     case ServerState::Accepted:
+    case ServerState::Held:
     case ServerState::Called:
       return false;
     case ServerState::Taken:
@@ -26,6 +27,7 @@ ServerStep ServerMachine::answer(bool accept) noexcept {
     case ServerState::Accepted:
     case ServerState::Called:
     case ServerState::Taken:
+    case ServerState::Held:
     case ServerState::Refused:
     case ServerState::Cancelled:
     case ServerState::Ended:
@@ -42,6 +44,7 @@ ServerStep ServerMachine::call() noexcept {
     case ServerState::Offered:
     case ServerState::Called:
     case ServerState::Taken:
+    case ServerState::Held:
     case ServerState::Refused:
     case ServerState::Cancelled:
     case ServerState::Ended:
@@ -59,6 +62,7 @@ ServerStep ServerMachine::cancel(bool listener_alive) noexcept {
     case ServerState::Accepted:
       state_ = ServerState::Cancelled;
       return ServerStep::SendCancelled;
+    case ServerState::Held:  // of a group none is called off alone
     case ServerState::Taken:
     case ServerState::Refused:
     case ServerState::Cancelled:
@@ -76,6 +80,7 @@ ServerStep ServerMachine::take() noexcept {
     case ServerState::Offered:
     case ServerState::Accepted:
     case ServerState::Taken:
+    case ServerState::Held:
     case ServerState::Refused:
     case ServerState::Cancelled:
     case ServerState::Ended:
@@ -86,6 +91,7 @@ ServerStep ServerMachine::take() noexcept {
 
 ServerStep ServerMachine::fail() noexcept {
   switch (state_) {
+    case ServerState::Held:
     case ServerState::Called:
       state_ = ServerState::Refused;
       return ServerStep::SendTaken;
@@ -108,6 +114,9 @@ ServerStep ServerMachine::give_up() noexcept {
     case ServerState::Accepted:
       state_ = ServerState::Refused;
       return ServerStep::None;
+    case ServerState::Held:
+      state_ = ServerState::Refused;
+      return ServerStep::SendAbort;
     case ServerState::Called:
       state_ = ServerState::Refused;
       return ServerStep::SendTaken;
@@ -120,10 +129,45 @@ ServerStep ServerMachine::give_up() noexcept {
   return ServerStep::None;
 }
 
+ServerStep ServerMachine::committed() noexcept {
+  switch (state_) {
+    case ServerState::Held:
+      state_ = ServerState::Called;
+      return ServerStep::None;
+    case ServerState::Offered:
+    case ServerState::Accepted:
+    case ServerState::Called:
+    case ServerState::Taken:
+      return ServerStep::Violation;
+    case ServerState::Refused:
+    case ServerState::Cancelled:
+    case ServerState::Ended:
+      return ServerStep::None;  // our ABORT is on its way and decides
+  }
+  return ServerStep::Violation;
+}
+
+void ServerMachine::aborted() noexcept {
+  switch (state_) {
+    case ServerState::Held:
+      state_ = ServerState::Cancelled;
+      return;
+    case ServerState::Offered:
+    case ServerState::Accepted:
+    case ServerState::Called:
+    case ServerState::Taken:
+    case ServerState::Refused:
+    case ServerState::Cancelled:
+    case ServerState::Ended:
+      return;
+  }
+}
+
 void ServerMachine::link_ended() noexcept {
   switch (state_) {
     case ServerState::Offered:
     case ServerState::Accepted:
+    case ServerState::Held:
       state_ = ServerState::Ended;
       return;
     case ServerState::Called:
@@ -141,6 +185,8 @@ const char* name_of(ServerState state) noexcept {
       return "offered";
     case ServerState::Accepted:
       return "accepted";
+    case ServerState::Held:
+      return "held";
     case ServerState::Called:
       return "called";
     case ServerState::Taken:

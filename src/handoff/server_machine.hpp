@@ -18,27 +18,35 @@
 //         +--------------> Ended <--------+                     (Called: the link's end changes nothing)
 //   Offered, Accepted, Called -- give up: SendAnswer, None, SendTaken (not taken) --> Refused
 //   express moves begin in Called.
+//
+//   held moves begin in Held: checked and parked, and L's until the COMMIT of their group has been read.
+//      Held -- COMMIT (committed) --> Called, and on as above
+//      Held -- fail: SendTaken (not taken) --> Refused;  give up: SendAbort, for the whole group --> Refused
+//      Held -- ABORT (aborted) --> Cancelled;  link ended, L dead --> Ended: drop the descriptor
 #pragma once
 
 #include "handoff/frames.hpp"
 
 namespace baton::handoff {
 
-enum class ServerState { Offered, Accepted, Called, Taken, Refused, Cancelled, Ended };
+enum class ServerState { Offered, Accepted, Held, Called, Taken, Refused, Cancelled, Ended };
 
 enum class ServerStep {
   None,
   SendAnswer,
   SendTaken,      // with the outcome
   SendCancelled,  // and drop the descriptor if there is one
+  SendAbort,      // the group of the move is off
   Violation,      // the peer sent what it may not send now; what came with it is closed
 };
 
 class ServerMachine {
  public:
-  enum class Manner { Seed, Express };
+  enum class Manner { Seed, Express, Held };
   explicit ServerMachine(Manner manner) noexcept
-      : state_{manner == Manner::Seed ? ServerState::Offered : ServerState::Called} {}
+      : state_{manner == Manner::Seed   ? ServerState::Offered
+               : manner == Manner::Held ? ServerState::Held
+                                        : ServerState::Called} {}
 
   [[nodiscard]] ServerState state() const noexcept { return state_; }
   [[nodiscard]] bool ended() const noexcept;
@@ -56,6 +64,10 @@ class ServerMachine {
   /// S no longer wants it. An OFFER is refused, a CALL declined; between the two nothing can be said: the CALL, when it
   /// comes, finds no move.
   [[nodiscard]] ServerStep give_up() noexcept;
+  /// COMMIT of L for the move's group: what CALL is to a move of its own.
+  [[nodiscard]] ServerStep committed() noexcept;
+  /// The group of the move is off. Nothing is to be said: L has it back.
+  void aborted() noexcept;
   /// The link has been read to its end.
   void link_ended() noexcept;
 

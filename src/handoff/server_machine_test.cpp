@@ -19,9 +19,21 @@ namespace {
 using enum ServerState;
 using enum ServerStep;
 
-constexpr std::array states{Offered, Accepted, Called, Taken, Refused, Cancelled, Ended};
+constexpr std::array states{Offered, Accepted, Called, Taken, Refused, Cancelled, Ended, Held};
 
-enum class Event { Accept, Refuse, Call, CancelOfTheLiving, CancelOfTheDead, Take, Fail, GiveUp, LinkEnded };
+enum class Event {
+  Accept,
+  Refuse,
+  Call,
+  CancelOfTheLiving,
+  CancelOfTheDead,
+  Take,
+  Fail,
+  GiveUp,
+  LinkEnded,
+  Committed,
+  Aborted
+};
 
 struct Cell {
   ServerStep step;
@@ -49,7 +61,8 @@ constexpr Row table[] = {
        violates(Taken),
        violates(Refused),
        violates(Cancelled),
-       violates(Ended)}}},
+       violates(Ended),
+       violates(Held)}}},
     {Event::Refuse,
      "refuse",
      {{{SendAnswer, Refused},
@@ -58,7 +71,8 @@ constexpr Row table[] = {
        violates(Taken),
        violates(Refused),
        violates(Cancelled),
-       violates(Ended)}}},
+       violates(Ended),
+       violates(Held)}}},
     {Event::Call,
      "CALL",
      {{violates(Offered),
@@ -67,14 +81,17 @@ constexpr Row table[] = {
        violates(Taken),
        violates(Refused),
        violates(Cancelled),
-       violates(Ended)}}},
+       violates(Ended),
+       violates(Held)}}},
     {Event::CancelOfTheLiving,
      "CANCEL while L lives",
-     {{cancels, cancels, cancels, ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended)}}},
+     {{cancels, cancels, cancels, ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended),
+       ignored(Held)}}},
     // The CALL was the commit: only a move that was never called is still off.
     {Event::CancelOfTheDead,
      "CANCEL of a dead L",
-     {{cancels, cancels, ignored(Called), ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended)}}},
+     {{cancels, cancels, ignored(Called), ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended),
+       ignored(Held)}}},
     {Event::Take,
      "take",
      {{violates(Offered),
@@ -83,7 +100,8 @@ constexpr Row table[] = {
        violates(Taken),
        violates(Refused),
        violates(Cancelled),
-       violates(Ended)}}},
+       violates(Ended),
+       violates(Held)}}},
     {Event::Fail,
      "fail",
      {{violates(Offered),
@@ -92,7 +110,8 @@ constexpr Row table[] = {
        violates(Taken),
        violates(Refused),
        violates(Cancelled),
-       violates(Ended)}}},
+       violates(Ended),
+       {SendTaken, Refused}}}},
     {Event::GiveUp,
      "give up",
      {{{SendAnswer, Refused},
@@ -101,10 +120,31 @@ constexpr Row table[] = {
        ignored(Taken),
        ignored(Refused),
        ignored(Cancelled),
-       ignored(Ended)}}},
+       ignored(Ended),
+       {SendAbort, Refused}}}},
     {Event::LinkEnded,
      "link ended",
-     {{ends, ends, ignored(Called), ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended)}}},
+     {{ends, ends, ignored(Called), ignored(Taken), ignored(Refused), ignored(Cancelled), ignored(Ended), ends}}},
+    {Event::Committed,
+     "COMMIT",
+     {{violates(Offered),
+       violates(Accepted),
+       violates(Called),
+       violates(Taken),
+       ignored(Refused),
+       ignored(Cancelled),
+       ignored(Ended),
+       {None, Called}}}},
+    {Event::Aborted,
+     "group called off",
+     {{ignored(Offered),
+       ignored(Accepted),
+       ignored(Called),
+       ignored(Taken),
+       ignored(Refused),
+       ignored(Cancelled),
+       ignored(Ended),
+       {None, Cancelled}}}},
 };
 
 ServerStep apply(ServerMachine& machine, Event event) {
@@ -128,18 +168,25 @@ ServerStep apply(ServerMachine& machine, Event event) {
     case Event::LinkEnded:
       machine.link_ended();
       return None;
+    case Event::Committed:
+      return machine.committed();
+    case Event::Aborted:
+      machine.aborted();
+      return None;
   }
   return None;
 }
 
 /// A machine of the seed's manner that has come to `state`.
 ServerMachine machine_in(ServerState state) {
+  if (state == Held) return ServerMachine{ServerMachine::Manner::Held};
   ServerMachine machine{ServerMachine::Manner::Seed};
   const auto through = [&](std::initializer_list<Event> events) {
     for (const Event event : events) (void)apply(machine, event);
   };
   switch (state) {
     case Offered:
+    case Held:
       break;
     case Accepted:
       through({Event::Accept});
@@ -164,7 +211,7 @@ ServerMachine machine_in(ServerState state) {
 }
 
 TEST(ServerMachine, DoesInEveryStateWhatTheDiagramSaysOfEveryEvent) {
-  static_assert(std::size(table) == static_cast<std::size_t>(Event::LinkEnded) + 1);
+  static_assert(std::size(table) == static_cast<std::size_t>(Event::Aborted) + 1);
   for (const Row& row : table)
     for (std::size_t column = 0; column < states.size(); ++column) {
       SCOPED_TRACE(std::string{name_of(states[column])} + ", " + std::string{row.name});
@@ -183,14 +230,16 @@ TEST(ServerMachine, TakesAfterTheDeathOfTheListenerAlsoBehindItsCancel) {
   EXPECT_EQ(machine.state(), Taken);
 }
 
-TEST(ServerMachine, BeginsOfferedInTheSeedsMannerAndCalledInExpress) {
+TEST(ServerMachine, BeginsOfferedInTheSeedsMannerCalledInExpressAndHeldInAGroup) {
   EXPECT_EQ(ServerMachine{ServerMachine::Manner::Seed}.state(), Offered);
   EXPECT_EQ(ServerMachine{ServerMachine::Manner::Express}.state(), Called);
+  EXPECT_EQ(ServerMachine{ServerMachine::Manner::Held}.state(), Held);
 }
 
 TEST(ServerMachine, KnowsWhichStatesAreEnds) {
   for (const ServerState state : states)
-    EXPECT_EQ(machine_in(state).ended(), state != Offered && state != Accepted && state != Called) << name_of(state);
+    EXPECT_EQ(machine_in(state).ended(), state != Offered && state != Accepted && state != Called && state != Held)
+        << name_of(state);
 }
 
 TEST(ServerMachine, HasANameForEveryState) {

@@ -48,6 +48,7 @@ Bytes write(std::vector<std::byte>& room, const Frame& frame) {
     case FrameType::Held:
     case FrameType::Commit:
     case FrameType::Abort:
+    case FrameType::Complete:
       break;
   }
   return {};

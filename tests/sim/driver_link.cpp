@@ -113,6 +113,7 @@ void Driver::receive_one(Table table) {
     case FrameType::Held:
     case FrameType::Commit:
     case FrameType::Abort:
+    case FrameType::Complete:
       return world_.require(false, "a frame that nobody sent");
   }
 }
