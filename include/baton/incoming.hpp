@@ -99,12 +99,18 @@ class [[nodiscard]] Incoming {
     if (!accepting) return std::unexpected{accepting.error()};
     return accepting->take(deadline);
   }
-  /// Answers yes; `deadline` is for room in the link.
+  /// Answers yes; `deadline` is for room in the link: after EWOULDBLOCK it may be called again.
   [[nodiscard]] std::expected<Accepting, Error> begin_accept(Deadline deadline = Deadline::never()) && noexcept {
     detail::Handle number = std::move(number_);
-    const auto link = std::move(link_);
-    if (auto told = answer(link, number, REDBIND_OK, deadline); !told) return std::unexpected{told.error()};
-    return Accepting{link, std::move(number), header_};
+    auto link = std::move(link_);
+    if (auto told = answer(link, number, REDBIND_OK, deadline); !told) {
+      if (told.error().would_block()) {
+        number_ = std::move(number);
+        link_ = std::move(link);
+      }
+      return std::unexpected{told.error()};
+    }
+    return Accepting{std::move(link), std::move(number), header_};
   }
   /// Answers no; the listener reads why.
   [[nodiscard]] std::expected<void, Error> refuse(Refusal why = Refusal::NoReason,

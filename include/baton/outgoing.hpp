@@ -117,6 +117,7 @@ class Departure {
     return Progress::Moved;
   }
 
+  [[nodiscard]] bool called() const noexcept { return step_ == Step::Called; }
   [[nodiscard]] const Moved& moved() const noexcept { return moved_; }
   [[nodiscard]] std::optional<Refusal> refusal() const noexcept { return refusal_; }
 
@@ -190,6 +191,8 @@ class [[nodiscard]] OutgoingMove {
 
   /// The outcome is not known: the move is under way.
   [[nodiscard]] bool pending() const noexcept { return end_point_.is_open(); }
+  /// Pending, and called: only the server's word or its death decides.
+  [[nodiscard]] bool in_doubt() const noexcept { return pending() && departure_.called(); }
   /// Where the next frame of the move comes in: the link's descriptor. Readable: try outcome(Deadline::now()).
   [[nodiscard]] int native_handle() const noexcept { return link_ ? link_->get() : -1; }
 

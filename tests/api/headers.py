@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The headers of the C++ API: headers.py alone | misuse
+"""The headers of the C++ API: headers.py alone | asio | misuse
 
 alone    each header compiles as the first and only one, without a warning, with g++ and with clang
+asio     the same for those that need Asio, which do not need its coroutines
 misuse   what must not compile does not, for the reason meant: beside each snippet stands the same with the mistake mended,
          which has to compile, and the compiler's message has to name what is wrong
 Ends with 0 if all is well.
@@ -18,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILERS = ("g++", "clang++-19")
 WARNINGS = ("-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wundef -Wnon-virtual-dtor "
             "-Wold-style-cast -Wswitch-enum -Werror").split()
-# Those that need what is not part of baton have tests of their own.
-NEED_OTHERS = ("asio.hpp",)
+# Those that need what is not part of baton: with Asio.
+NEED_ASIO = ("asio.hpp", "asio_detail.hpp")
 
 BEGIN = """#include <baton/baton.hpp>
 using namespace baton;
@@ -148,11 +149,11 @@ def check_misuse(compiler: str) -> list[str]:
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1] not in ("alone", "misuse"):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("alone", "asio", "misuse"):
         sys.exit(__doc__)
-    headers = sorted(p.name for p in (ROOT / "include/baton").glob("*.hpp") if p.name not in NEED_OTHERS)
+    headers = sorted(p.name for p in (ROOT / "include/baton").glob("*.hpp") if (p.name in NEED_ASIO) == (sys.argv[1] == "asio"))
     with ThreadPoolExecutor(2) as pool:
-        if sys.argv[1] == "alone":
+        if sys.argv[1] in ("alone", "asio"):
             found = list(pool.map(check_alone, [(compiler, header) for compiler in COMPILERS for header in headers]))
         else:
             found = list(pool.map(check_misuse, COMPILERS))

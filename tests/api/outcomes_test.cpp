@@ -43,7 +43,7 @@ TEST_P(Outcomes, TakenWithTheOctetsReadBefore) {
           require(offer.family() == family, "the offer says of which family it is");
           require(got(offer.peer_address()).port() == stage.reply.receive(), "... and who the client is");
           const std::uint64_t id = offer.id();
-          auto connection = got(style.accept(std::move(offer), patience));
+          auto connection = got(style.accept(link, std::move(offer), patience));
           require(got(connection.position()).consumed == stage.reply.receive(), "the position goes on where L stopped");
           serve(connection, 'S', "he");
           require(id == stage.reply.receive(), "both sides know the move by the same number");
@@ -63,7 +63,7 @@ TEST_P(Outcomes, AnIsoConnectionIsTaken) {
         auto offer = next_offer(link);
         require(offer.family() == AF_ISO && got(offer.local_address()).selector() == Selector{"front"},
                 "an ISO end point");
-        auto connection = got(style.accept(std::move(offer), patience));
+        auto connection = got(style.accept(link, std::move(offer), patience));
         refused(connection.position(), EOPNOTSUPP);
         serve(connection, 'S');
       },
@@ -133,7 +133,7 @@ TEST_P(Outcomes, NoAnswerInTime) {
       [&](Link& link) {
         auto late = next_offer(link);
         (void)stage.reply.receive();
-        refused(style.accept(std::move(late), patience), ECANCELED);
+        refused(style.accept(link, std::move(late), patience), ECANCELED);
       });
 }
 
@@ -144,11 +144,11 @@ TEST_P(Outcomes, NotCalledInTimeStaysWithTheListener) {
         auto move = link.begin_offer(std::move(connection), {}, patience);
         require(move.has_value(), "the offer goes out");
         (void)stage.step.receive();
-        connection = given_back(style.outcome(*move, patience), ECONNABORTED);
+        connection = given_back(style.outcome(link, *move, patience), ECONNABORTED);
         serve(connection, 'L');
       },
       [&](Link& link) {
-        refused(style.accept(next_offer(link), impatience), ETIMEDOUT);
+        refused(style.accept(link, next_offer(link), impatience), ETIMEDOUT);
         stage.step.send(0);
         refused(style.await_offer(link, patience), ECONNRESET);
       });
@@ -163,14 +163,14 @@ TEST_P(Outcomes, CalledOffByTheListener) {
         auto early = move->outcome(Deadline::now());
         require(!early && early.error().error.would_block() && !early.error().end_point.is_open(), "no outcome yet");
         move->cancel();
-        connection = given_back(style.outcome(*move, patience), ECANCELED);
+        connection = given_back(style.outcome(link, *move, patience), ECANCELED);
         require(!move->pending(), "it is over");
         stage.reply.send(0);
         serve(connection, 'L');
       },
       [&](Link& link) {
         (void)stage.reply.receive();
-        refused(style.accept(next_offer(link), patience), ECANCELED);
+        refused(style.accept(link, next_offer(link), patience), ECANCELED);
         refused(style.await_offer(link, patience), ECONNRESET);
       });
 }
@@ -184,7 +184,7 @@ TEST_P(Outcomes, NotTakenInTimeIsInDoubtUntilTheServerSpeaks) {
                 "nothing comes back");
         require(result.error().in_doubt && result.error().in_doubt->pending(), "the move is in doubt");
         stage.reply.send(0);
-        connection = given_back(style.outcome(*result.error().in_doubt, patience), ECANCELED);
+        connection = given_back(style.outcome(link, *result.error().in_doubt, patience), ECANCELED);
         serve(connection, 'L');
       },
       [&](Link& link) {
@@ -380,7 +380,7 @@ TEST_P(Outcomes, ADescriptorTableThatIsFullLosesNothing) {
         checked(::setrlimit(RLIMIT_NOFILE, &full), "setrlimit");
         refused(link.await_offer(patience), EMFILE);
         checked(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-        auto connection = got(style.accept(next_offer(link), patience));
+        auto connection = got(style.accept(link, next_offer(link), patience));
         serve(connection, 'S');
       });
 }
@@ -398,7 +398,7 @@ TEST_P(Outcomes, UserDataGoesBothWaysAndKeepsItsPlace) {
         std::array<std::byte, 64> room;
         const auto came = got(style.receive(link, room, patience));
         require(text_of(std::span{room}.first(came.size)) == "thanks" && came.end_of_message, "a message, whole");
-        (void)got(style.outcome(*move, patience));
+        (void)got(style.outcome(link, *move, patience));
       },
       [&](Link& link) {
         await_arrival(link);
@@ -471,8 +471,8 @@ TEST_P(Outcomes, TwoMovesOnOneLinkAreToldApart) {
         auto first = link.begin_offer(got(style.accept(front, patience)), {}, patience);
         auto second = link.begin_offer(std::move(connection), {}, patience);
         require(first && second, "both go out");
-        auto back = given_back(style.outcome(*first, patience), ECONNABORTED);
-        (void)got(style.outcome(*second, patience));
+        auto back = given_back(style.outcome(link, *first, patience), ECONNABORTED);
+        (void)got(style.outcome(link, *second, patience));
         require(got(back.peer_address()) == got(other_client.local_address()), "each its own");
       },
       [&](Link& link) {

@@ -22,14 +22,14 @@ class Blocking final : public Style {
                                                       Deadline deadline) const override {
     return link.offer(std::move(connection), already_read, deadline);
   }
-  std::expected<Moved, MoveFailure<Connection>> outcome(OutgoingMove<Connection>& move,
+  std::expected<Moved, MoveFailure<Connection>> outcome(Link&, OutgoingMove<Connection>& move,
                                                         Deadline deadline) const override {
     return move.outcome(deadline);
   }
   std::expected<Incoming, Error> await_offer(Link& link, Deadline deadline) const override {
     return link.await_offer(deadline);
   }
-  std::expected<Connection, Error> accept(Incoming incoming, Deadline deadline) const override {
+  std::expected<Connection, Error> accept(Link&, Incoming incoming, Deadline deadline) const override {
     return std::move(incoming).accept(deadline);
   }
   std::expected<std::size_t, Error> give(Link& link, std::span<Outgoing> moves, Deadline deadline) const override {
@@ -71,7 +71,7 @@ class Polling final : public Style {
                                                       Deadline deadline) const override {
     auto move = link.begin_offer(std::move(connection), already_read, Deadline::now());
     if (!move) return std::unexpected{std::move(move.error())};
-    auto ended = outcome(*move, deadline);
+    auto ended = outcome(link, *move, deadline);
     if (ended || !move->pending()) return ended;
     move->cancel();
     auto cancelled = move->outcome(Deadline::now());
@@ -82,7 +82,7 @@ class Polling final : public Style {
       ended.error().end_point = std::move(cancelled.error().end_point);
     return ended;
   }
-  std::expected<Moved, MoveFailure<Connection>> outcome(OutgoingMove<Connection>& move,
+  std::expected<Moved, MoveFailure<Connection>> outcome(Link&, OutgoingMove<Connection>& move,
                                                         Deadline deadline) const override {
     for (;;) {
       auto ended = move.outcome(Deadline::now());
@@ -94,7 +94,7 @@ class Polling final : public Style {
   std::expected<Incoming, Error> await_offer(Link& link, Deadline deadline) const override {
     return loop(link.native_handle(), POLLIN, deadline, [&] { return link.await_offer(Deadline::now()); });
   }
-  std::expected<Connection, Error> accept(Incoming incoming, Deadline deadline) const override {
+  std::expected<Connection, Error> accept(Link&, Incoming incoming, Deadline deadline) const override {
     auto accepting = std::move(incoming).begin_accept(Deadline::now());
     if (!accepting) return std::unexpected{accepting.error()};
     return loop(accepting->native_handle(), POLLIN, deadline, [&] { return accepting->take(Deadline::now()); });
@@ -142,6 +142,6 @@ const Style& polling_style() {
   static const Polling style;
   return style;
 }
-std::vector<const Style*> styles() { return {&blocking_style(), &polling_style()}; }
+std::vector<const Style*> styles() { return {&blocking_style(), &polling_style(), &asio_style()}; }
 
 }  // namespace baton::test

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: MIT
+// baton: baton/asio.hpp: links for Asio (standalone, 1.22 or later): every call that waits, as an asynchronous
+// operation.
+//
+//   baton::AsyncLink link{executor};
+//   auto connected = co_await link.async_connect("work", use_awaitable);
+//   auto moved = co_await link.async_offer(std::move(socket), 5s, use_awaitable);        // an asio::ip::tcp::socket
+//   ... if (!moved) serve(baton::to_socket(executor, std::move(moved.error().end_point)));   // ... comes back
+//
+// Any completion token: coroutines, callbacks, use_future. Completion is with one std::expected, void(std::expected<T,
+// Error>), and not with (error_code, T): a coroutine would make an exception of the error_code and drop the T beside
+// it, and with it the connection that a failure gives back. Nothing here throws.
+// Each operation takes a Deadline before its token, if wanted; it ends with ETIMEDOUT. Each can be cancelled by its
+// cancellation slot, whatever the type: ECANCELED. An offer that ends so gives its end point back, or, if it was called
+// already, failure.in_doubt: async_settle() waits for its end. What Octets and spans refer to lives until completion.
+//
+// A socket is taken out of the reactor before its end point moves, and what it had outstanding is cancelled.
+// Connections come out as baton::Connection, which to_socket() registers: registration can fail, and what carries a
+// connection must not.
+// What stands in front of what an operation waits for (user data, an offer ...) is left to the operation for it: one
+// that nobody begins holds all others up until their deadlines. Of those of one kind the first is served first; offers
+// and settlements are independent.
+// The death of a process of which a child still holds the link is seen within a second.
+// Threads: as an object of Asio: one at a time, by a strand or by a single thread; no threads of its own.
+#ifndef BATON_ASIO_HPP
+#define BATON_ASIO_HPP
+
+#include <baton/asio_detail.hpp>
+
+#include <asio/ip/tcp.hpp>
+
+#include <baton/baton.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace baton {
+
+/// The socket's descriptor, out of the reactor. EBADF: it is not open.
+[[nodiscard]] inline std::expected<Connection, Error> from_socket(asio::ip::tcp::socket&& socket) {
+  asio::error_code error;
+  const int number = socket.is_open() ? socket.release(error) : -1;
+  if (error) return std::unexpected{Error{error.value()}};
+  if (number < 0) return std::unexpected{Error{EBADF, "the socket is not open"}};
+  return Connection::adopt(number);
+}
+
+namespace detail {
+inline std::expected<asio::ip::tcp, Error> protocol_of(std::expected<int, Error> family) {
+  if (!family) return std::unexpected{family.error()};
+  if (*family == AF_INET) return asio::ip::tcp::v4();
+  if (*family == AF_INET6) return asio::ip::tcp::v6();
+  return std::unexpected{Error{EAFNOSUPPORT, "only a TCP end point becomes a socket of Asio"}};
+}
+template <class Socket, class EndPoint>
+std::expected<Socket, MoveFailure<EndPoint>> to_asio(const asio::any_io_executor& executor, EndPoint end_point) {
+  const auto protocol = protocol_of(end_point.family());
+  if (!protocol) return std::unexpected{MoveFailure<EndPoint>{protocol.error(), std::move(end_point)}};
+  Socket socket{executor};
+  asio::error_code error;
+  socket.assign(*protocol, end_point.native_handle(), error);
+  if (error) return std::unexpected{MoveFailure<EndPoint>{Error{error.value()}, std::move(end_point)}};
+  (void)std::move(end_point).release();
+  return socket;
+}
+}  // namespace detail
+
+/// Registered with the executor's reactor. The failure has the Connection: EAFNOSUPPORT: an ISO end point; ENOMEM,
+/// ENOSPC: the reactor has no room.
+[[nodiscard]] inline std::expected<asio::ip::tcp::socket, MoveFailure<Connection>> to_socket(
+    const asio::any_io_executor& executor, Connection connection) {
+  return detail::to_asio<asio::ip::tcp::socket>(executor, std::move(connection));
+}
+/// The same of a TCP listener.
+[[nodiscard]] inline std::expected<asio::ip::tcp::acceptor, MoveFailure<Listener>> to_acceptor(
+    const asio::any_io_executor& executor, Listener listener) {
+  return detail::to_asio<asio::ip::tcp::acceptor>(executor, std::move(listener));
+}
+[[nodiscard]] inline std::expected<Listener, Error> from_acceptor(asio::ip::tcp::acceptor&& acceptor) {
+  asio::error_code error;
+  const int number = acceptor.is_open() ? acceptor.release(error) : -1;
+  if (error) return std::unexpected{Error{error.value()}};
+  if (number < 0) return std::unexpected{Error{EBADF, "the acceptor is not open"}};
+  return Listener::adopt(number);
+}
+
+namespace detail {
+
+struct LinkWaiter final : Waiter {
+  using Waiter::Waiter;
+  ~LinkWaiter() override { detach(); }
+  Link link;
+
+ protected:
+  std::size_t pending() const noexcept override { return link.is_open() ? link.pending().value_or(0) : 0; }
+};
+struct ListenerWaiter final : Waiter {
+  ListenerWaiter(const asio::any_io_executor& executor, LinkListener its)
+      : Waiter{executor}, listener{std::move(its)} {}
+  ~ListenerWaiter() override { detach(); }
+  LinkListener listener;
+};
+
+/// Nothing for this operation yet: nothing has come, or what stands in front is another one's.
+inline bool later(const Error& error) noexcept {
+  return error.would_block() || error.number() == ENOMSG || error.number() == EIO;
+}
+
+/// A call that gives its result at once, or later().
+template <class Call>
+struct Simple {
+  using Result = std::invoke_result_t<Call&>;
+  std::optional<Result> attempt(Attempted& attempted) {
+    Result result = call();
+    if (result || !later(result.error())) return result;
+    attempted.wants_room = wants_room;
+    return std::nullopt;
+  }
+  Result stop(Error why) { return std::unexpected{std::move(why)}; }
+
+  Call call;
+  bool wants_room = false;
+};
+template <class Call>
+Simple(Call, bool) -> Simple<Call>;
+
+struct Connects {
+  using Result = std::expected<void, Error>;
+  std::optional<Result> attempt(Attempted& attempted) {
+    if (at->link.is_open()) return std::unexpected{Error{EISCONN, "this link is connected"}};
+    if (!connecting) {
+      auto begun = Link::begin_connect(server, own);
+      if (!begun) return std::unexpected{begun.error()};
+      connecting = std::move(*begun);
+    }
+    at->detach();  // before what fails is closed
+    auto link = connecting->finish(Deadline::now());
+    if (!link && !link.error().would_block()) return std::unexpected{link.error()};
+    const int number = link ? link->native_handle() : connecting->native_handle();
+    if (auto attached = at->attach(number); !attached) return std::unexpected{attached.error()};
+    if (!link) {
+      attempted.wants_room = connecting->events() == POLLOUT;
+      return std::nullopt;
+    }
+    at->link = std::move(*link);
+    return Result{};
+  }
+  Result stop(Error why) {
+    if (connecting) at->detach();
+    connecting.reset();
+    return std::unexpected{std::move(why)};
+  }
+
+  LinkWaiter* at;
+  Selector server;
+  Selector own;
+  std::optional<Connecting<Link>> connecting = std::nullopt;
+};
+
+struct Offers {
+  using Result = std::expected<Moved, MoveFailure<Connection>>;
+  std::optional<Result> attempt(Attempted& attempted) {
+    attempted.wants_room = false;
+    if (unfit) return stop(*unfit);
+    if (!move) {
+      auto begun = at->link.begin_offer(std::move(connection), already_read, Deadline::now());
+      if (!begun) {
+        connection = std::move(begun.error().end_point);
+        if (!begun.error().error.would_block()) return stop(std::move(begun.error().error));
+        attempted.wants_room = true;
+        return std::nullopt;
+      }
+      move = std::move(*begun);
+      attempted.advanced = true;
+    }
+    const bool called = move->in_doubt();
+    auto outcome = move->outcome(Deadline::now());
+    if (outcome || !move->pending()) return outcome;
+    attempted.advanced = attempted.advanced || called != move->in_doubt();
+    return std::nullopt;
+  }
+  /// Takes the end point back, if it is not called yet.
+  Result stop(Error why) {
+    if (!move) return std::unexpected{MoveFailure<Connection>{std::move(why), std::move(connection)}};
+    move->cancel();
+    auto outcome = move->outcome(Deadline::now());
+    if (outcome) return outcome;
+    MoveFailure<Connection> failure{std::move(why), std::move(outcome.error().end_point), outcome.error().refusal};
+    if (move->pending()) failure.in_doubt = std::move(*move);
+    return std::unexpected{std::move(failure)};
+  }
+
+  LinkWaiter* at;
+  Connection connection;
+  Octets already_read;
+  std::optional<OutgoingMove<Connection>> move = std::nullopt;
+  std::optional<Error> unfit = std::nullopt;
+};
+
+struct Accepts {
+  using Result = std::expected<Connection, Error>;
+  std::optional<Result> attempt(Attempted& attempted) {
+    attempted.wants_room = false;
+    if (!accepting) {
+      auto begun = std::move(incoming).begin_accept(Deadline::now());
+      if (!begun && !begun.error().would_block()) return std::unexpected{begun.error()};
+      attempted.wants_room = !begun;
+      if (!begun) return std::nullopt;
+      accepting = std::move(*begun);
+      attempted.advanced = true;
+    }
+    auto taken = accepting->take(Deadline::now());
+    if (taken || !accepting->pending()) return taken;
+    return std::nullopt;
+  }
+  /// What has not come yet stays with the listener.
+  Result stop(Error why) {
+    accepting.reset();
+    return std::unexpected{std::move(why)};
+  }
+
+  Incoming incoming;
+  std::optional<Accepting> accepting = std::nullopt;
+};
+
+struct Sends {
+  using Result = std::expected<std::size_t, Error>;
+  std::optional<Result> attempt(Attempted& attempted) {
+    do {
+      const auto taken = at->link.send(rest, Deadline::now());
+      if (!taken && !taken.error().would_block()) return taken;
+      attempted.wants_room = !taken;
+      if (!taken) return std::nullopt;
+      rest = rest.from(*taken);
+      sent += *taken;
+    } while (!rest.empty());
+    return sent;
+  }
+  Result stop(Error why) {
+    if (sent > 0) return sent;
+    return std::unexpected{std::move(why)};
+  }
+
+  LinkWaiter* at;
+  Octets rest;
+  std::size_t sent = 0;
+};
+
+}  // namespace detail
+
+/// A Link and its executor. It begins closed; assign() or async_connect() opens it.
+class AsyncLink {
+ public:
+  using executor_type = asio::any_io_executor;
+
+  explicit AsyncLink(const executor_type& executor) : waiter_{std::make_shared<detail::LinkWaiter>(executor)} {}
+  AsyncLink(AsyncLink&&) noexcept = default;
+  AsyncLink& operator=(AsyncLink&& other) noexcept {
+    if (this != &other) {
+      close();
+      waiter_ = std::move(other.waiter_);
+    }
+    return *this;
+  }
+  ~AsyncLink() { close(); }
+
+  [[nodiscard]] executor_type get_executor() const { return waiter_->executor(); }
+  [[nodiscard]] bool is_open() const noexcept { return waiter_ && waiter_->link.is_open(); }
+  /// For the calls that do not wait: partner(), credit(), pending().
+  [[nodiscard]] Link& link() noexcept { return waiter_->link; }
+  /// Uses a link that is connected. Failed, it is still the caller's. EISCONN: there is one.
+  [[nodiscard]] std::expected<void, Error> assign(Link&& link) {
+    if (is_open()) return std::unexpected{Error{EISCONN, "this link is connected"}};
+    if (auto attached = waiter_->attach(link.native_handle()); !attached) return attached;
+    waiter_->link = std::move(link);
+    return {};
+  }
+  /// Out of the reactor; what is outstanding ends, ECANCELED.
+  [[nodiscard]] Link release() {
+    waiter_->stop_all();
+    waiter_->detach();
+    return std::move(waiter_->link);
+  }
+  void close() noexcept {
+    if (waiter_) release().close();
+  }
+  /// All that is outstanding ends, ECANCELED.
+  void cancel() { waiter_->stop_all(); }
+
+  /// -> std::expected<void, Error>: as Link::connect.
+  template <class Token>
+  auto async_connect(const Selector& server, Deadline deadline, Token&& token) {
+    return start(detail::Kind::Connect, deadline, detail::Connects{waiter_.get(), server, {}},
+                 std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_connect(const Selector& server, Token&& token) {
+    return async_connect(server, Deadline::never(), std::forward<Token>(token));
+  }
+
+  /// -> std::expected<Moved, MoveFailure<Connection>>: as Link::offer.
+  template <class EndPoint, class Token>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  auto async_offer(EndPoint&& end_point, Octets already_read, Deadline deadline, Token&& token) {
+    if constexpr (std::same_as<EndPoint, Connection>) {
+      return start(detail::Kind::Each, deadline, detail::Offers{waiter_.get(), std::move(end_point), already_read},
+                   std::forward<Token>(token));
+    } else {
+      auto connection = from_socket(std::move(end_point));
+      detail::Offers offer{waiter_.get(), {}, already_read};
+      if (connection)
+        offer.connection = std::move(*connection);
+      else
+        offer.unfit = connection.error();
+      return start(detail::Kind::Each, deadline, std::move(offer), std::forward<Token>(token));
+    }
+  }
+  template <class EndPoint, class Token>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  auto async_offer(EndPoint&& end_point, Deadline deadline, Token&& token) {
+    return async_offer(std::move(end_point), Octets{}, deadline, std::forward<Token>(token));
+  }
+  template <class EndPoint, class Token>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  auto async_offer(EndPoint&& end_point, Token&& token) {
+    return async_offer(std::move(end_point), Octets{}, Deadline::never(), std::forward<Token>(token));
+  }
+  /// The end of a move that is under way: failure.in_doubt, or one that Link::begin_offer has begun. As async_offer.
+  template <class Token>
+  auto async_settle(OutgoingMove<Connection> move, Deadline deadline, Token&& token) {
+    return start(detail::Kind::Each, deadline, detail::Offers{waiter_.get(), {}, {}, std::move(move)},
+                 std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_settle(OutgoingMove<Connection> move, Token&& token) {
+    return async_settle(std::move(move), Deadline::never(), std::forward<Token>(token));
+  }
+
+  /// -> std::expected<Incoming, Error>: as Link::await_offer.
+  template <class Token>
+  auto async_await_offer(Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get()] { return at->link.await_offer(Deadline::now()); };
+    return start(detail::Kind::AwaitOffer, deadline, detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_await_offer(Token&& token) {
+    return async_await_offer(Deadline::never(), std::forward<Token>(token));
+  }
+  /// -> std::expected<Connection, Error>: as Incoming::accept, of an offer of this link. Ended before it has come, the
+  /// end point stays with the listener.
+  template <class Token>
+  auto async_accept_move(Incoming incoming, Deadline deadline, Token&& token) {
+    return start(detail::Kind::Each, deadline, detail::Accepts{std::move(incoming)}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_accept_move(Incoming incoming, Token&& token) {
+    return async_accept_move(std::move(incoming), Deadline::never(), std::forward<Token>(token));
+  }
+
+  /// -> std::expected<std::size_t, Error>: as Link::give: how many of the first are on their way. Waits for credit.
+  template <class Token>
+  auto async_give(std::span<Outgoing> moves, Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get(), moves] { return at->link.give(moves, Deadline::now()); };
+    return start(detail::Kind::Give, deadline, detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_give(std::span<Outgoing> moves, Token&& token) {
+    return async_give(moves, Deadline::never(), std::forward<Token>(token));
+  }
+  /// -> std::expected<std::vector<Outcome>, Error>: as Link::outcomes.
+  template <class Token>
+  auto async_outcomes(Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get()] { return at->link.outcomes(Deadline::now()); };
+    return start(detail::Kind::Outcomes, deadline, detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_outcomes(Token&& token) {
+    return async_outcomes(Deadline::never(), std::forward<Token>(token));
+  }
+  /// -> std::expected<std::vector<Taken>, Error>: as Link::take.
+  template <class Token>
+  auto async_take(Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get()] { return at->link.take(Deadline::now()); };
+    return start(detail::Kind::Take, deadline, detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_take(Token&& token) {
+    return async_take(Deadline::never(), std::forward<Token>(token));
+  }
+
+  /// -> std::expected<std::size_t, Error>: one message, whole; fewer octets only where it was ended in between, and
+  /// then the next one has to begin with the others.
+  template <class Token>
+  auto async_send(Octets message, Deadline deadline, Token&& token) {
+    return start(detail::Kind::Send, deadline, detail::Sends{waiter_.get(), message}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_send(Octets message, Token&& token) {
+    return async_send(message, Deadline::never(), std::forward<Token>(token));
+  }
+  /// -> std::expected<Received, Error>: as Link::receive.
+  template <class Token>
+  auto async_receive(std::span<std::byte> room, Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get(), room] { return at->link.receive(room, Deadline::now()); };
+    return start(detail::Kind::Receive, deadline, detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_receive(std::span<std::byte> room, Token&& token) {
+    return async_receive(room, Deadline::never(), std::forward<Token>(token));
+  }
+
+ private:
+  template <class Body, class Token>
+  auto start(detail::Kind kind, Deadline deadline, Body body, Token&& token) {
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, kind, deadline, std::move(body),
+                         std::forward<Token>(token));
+  }
+
+  std::shared_ptr<detail::LinkWaiter> waiter_;
+};
+
+/// A LinkListener and its executor.
+class AsyncLinkListener {
+ public:
+  using executor_type = asio::any_io_executor;
+
+  /// As LinkListener::listen.
+  [[nodiscard]] static std::expected<AsyncLinkListener, Error> listen(const executor_type& executor, const Selector& at,
+                                                                      int backlog = LinkListener::default_backlog) {
+    auto listener = LinkListener::listen(at, backlog);
+    if (!listener) return std::unexpected{listener.error()};
+    return adopt(executor, std::move(*listener));
+  }
+  /// Failed, it is still the caller's.
+  [[nodiscard]] static std::expected<AsyncLinkListener, Error> adopt(const executor_type& executor,
+                                                                     LinkListener&& listener) {
+    AsyncLinkListener made{std::make_shared<detail::ListenerWaiter>(executor, std::move(listener))};
+    auto& waiter = *made.waiter_;
+    if (auto attached = waiter.attach(waiter.listener.native_handle()); !attached) {
+      listener = std::move(waiter.listener);
+      return std::unexpected{attached.error()};
+    }
+    return made;
+  }
+  AsyncLinkListener(AsyncLinkListener&&) noexcept = default;
+  AsyncLinkListener& operator=(AsyncLinkListener&& other) noexcept {
+    if (this != &other) {
+      close();
+      waiter_ = std::move(other.waiter_);
+    }
+    return *this;
+  }
+  ~AsyncLinkListener() { close(); }
+
+  [[nodiscard]] executor_type get_executor() const { return waiter_->executor(); }
+  [[nodiscard]] LinkListener& listener() noexcept { return waiter_->listener; }
+  /// What is outstanding ends, ECANCELED.
+  void cancel() { waiter_->stop_all(); }
+  /// Out of the reactor; what is outstanding ends, ECANCELED.
+  [[nodiscard]] LinkListener release() {
+    waiter_->stop_all();
+    waiter_->detach();
+    return std::move(waiter_->listener);
+  }
+  void close() noexcept {
+    if (waiter_) release().close();
+  }
+
+  /// -> std::expected<AsyncLink, Error>: the next link, confirmed, with this object's executor.
+  template <class Token>
+  auto async_accept(Deadline deadline, Token&& token) {
+    auto call = [at = waiter_.get()]() -> std::expected<AsyncLink, Error> {
+      auto link = at->listener.accept(Deadline::now());
+      if (!link) return std::unexpected{link.error()};
+      AsyncLink made{at->executor()};
+      if (auto assigned = made.assign(std::move(*link)); !assigned) return std::unexpected{assigned.error()};
+      return made;
+    };
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Accept, deadline,
+                         detail::Simple{call, false}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_accept(Token&& token) {
+    return async_accept(Deadline::never(), std::forward<Token>(token));
+  }
+
+ private:
+  explicit AsyncLinkListener(std::shared_ptr<detail::ListenerWaiter> waiter) : waiter_{std::move(waiter)} {}
+  std::shared_ptr<detail::ListenerWaiter> waiter_;
+};
+
+}  // namespace baton
+#endif
