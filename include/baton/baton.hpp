@@ -20,6 +20,7 @@
 #include <baton/deadline.hpp>
 #include <baton/error.hpp>
 #include <baton/express.hpp>
+#include <baton/group.hpp>
 #include <baton/incoming.hpp>
 #include <baton/link.hpp>
 #include <baton/listener.hpp>

@@ -135,15 +135,18 @@ class Link {
   /// credit now.
   [[nodiscard]] std::expected<std::size_t, Error> give(std::span<Outgoing> moves,
                                                        Deadline deadline = Deadline::never()) noexcept;
-  /// One alone: its id.
+  /// One alone, or a listening TCP socket with what waits in its queue: its id. `blob`: what this program says of it.
   template <class EndPoint>
-    requires std::same_as<EndPoint, Connection>
+    requires(std::same_as<EndPoint, Connection> || std::same_as<EndPoint, Listener>)
   [[nodiscard]] std::expected<std::uint64_t, MoveFailure<EndPoint>> give(
-      EndPoint&& connection, Octets already_read = {}, Deadline deadline = Deadline::never()) noexcept {
-    Outgoing one{std::move(connection), already_read};
-    if (auto given = give(std::span{&one, 1}, deadline); !given)
-      return std::unexpected{MoveFailure<EndPoint>{std::move(given.error()), std::move(one.connection)}};
-    return one.id;
+      EndPoint&& end_point, Octets already_read = {}, Octets blob = {},
+      Deadline deadline = Deadline::never()) noexcept {
+    soc_move move = detail::to_move(end_point.native_handle(), already_read, blob);
+    const detail::Limit limit{deadline};
+    if (detail::repeat([&] { return ::soc_give(native_handle(), &move, 1); }) < 0)
+      return std::unexpected{MoveFailure<EndPoint>{Error::last(), std::move(end_point)}};
+    (void)std::move(end_point).release();  // the library's now
+    return move.id;
   }
   /// Outcomes of what was given, as they come: at least one, at most `most`. ENOENT: none is outstanding.
   [[nodiscard]] std::expected<std::vector<Outcome>, Error> outcomes(Deadline deadline = Deadline::never(),
@@ -187,6 +190,9 @@ class Link {
 
  private:
   friend struct detail::Construct;
+  friend class Group;
+  friend class HeldGroup;
+  explicit Link(std::shared_ptr<const detail::Handle> handle) noexcept : handle_{std::move(handle)} {}
   Link(detail::Handle handle, int) noexcept : handle_{std::make_shared<const detail::Handle>(std::move(handle))} {}
 
   /// At the deadline: a move that is not called yet is off, one that is goes on.
@@ -267,13 +273,10 @@ inline std::expected<Incoming, Error> Link::await_offer(Deadline deadline) noexc
 }
 
 inline std::expected<std::size_t, Error> Link::give(std::span<Outgoing> moves, Deadline deadline) noexcept {
-  std::array<soc_move, max_batch> given{};
+  std::array<soc_move, max_batch> given;
   const std::size_t count = std::min(moves.size(), max_batch);
-  for (std::size_t i = 0; i < count; ++i) {
-    given[i].fd = moves[i].connection.native_handle();
-    given[i].data = const_cast<std::byte*>(moves[i].already_read.data());
-    given[i].length = static_cast<std::uint32_t>(std::min<std::size_t>(moves[i].already_read.size(), UINT32_MAX));
-  }
+  for (std::size_t i = 0; i < count; ++i)
+    given[i] = detail::to_move(moves[i].connection.native_handle(), moves[i].already_read, moves[i].blob);
   const detail::Limit limit{deadline};
   const int gone = detail::repeat([&] { return ::soc_give(native_handle(), given.data(), static_cast<int>(count)); });
   if (gone < 0) return detail::failed();
@@ -300,41 +303,27 @@ inline std::expected<std::vector<Outcome>, Error> Link::outcomes(Deadline deadli
   for (const soc_move& move : std::span{ended}.first(static_cast<std::size_t>(count))) {
     Outcome& outcome = outcomes.emplace_back(move.id);
     if (move.error != 0) outcome.error = Error{move.error};
-    outcome.connection = Connection::adopt(move.fd);
+    if (move.fd < 0) continue;
+    if (move.kind != SOC_LISTENING)
+      outcome.connection = Connection::adopt(move.fd);
+    else if (auto listener = Listener::adopt(move.fd))
+      outcome.listener = std::move(*listener);
   }
   return outcomes;
 }
 
 inline std::expected<std::vector<Taken>, Error> Link::take(Deadline deadline, std::size_t most) noexcept {
-  // Most bring few octets or none. One that brings more than its share has the whole room to itself.
-  static thread_local std::vector<std::byte> octets(4 * max_already_read);
-  std::array<soc_move, max_batch> moves{};
-  std::size_t count = std::clamp<std::size_t>(most, 1, max_batch);
-  std::size_t share = octets.size() / count;
-  int taken = 0;
-  do {
-    for (std::size_t i = 0; i < count; ++i) {
-      moves[i] = {};
-      moves[i].data = octets.data() + i * share;
-      moves[i].length = static_cast<std::uint32_t>(share);
-    }
-    taken = detail::repeat(
-        [&] { return ::soc_take(native_handle(), moves.data(), static_cast<int>(count), deadline.milliseconds()); });
-    if (taken < 0 && errno == EMSGSIZE && count > 1) {
-      count = 1;
-      share = octets.size();
-      continue;
-    }
-    if (taken < 0) return detail::failed();
-  } while (taken < 0 || (taken == 0 && !deadline.passed()));
-  if (taken == 0) return detail::late(deadline);
-  std::vector<Taken> all;
-  all.reserve(static_cast<std::size_t>(taken));
-  for (const soc_move& move : std::span{moves}.first(static_cast<std::size_t>(taken))) {
-    const auto* const data = static_cast<const std::byte*>(move.data);
-    all.emplace_back(Connection::adopt(move.fd), move.id, std::vector<std::byte>{data, data + move.length});
+  for (;;) {
+    auto arrivals = detail::take(native_handle(), deadline, most);
+    if (!arrivals && arrivals.error().number() == ECANCELED) continue;  // a group is off
+    if (!arrivals) return std::unexpected{std::move(arrivals.error())};
+    std::vector<Taken> all;
+    all.reserve(arrivals->size());
+    // What a group holds is closed, and so refused.
+    for (detail::Arrival& arrival : *arrivals)
+      if (!arrival.held() && !arrival.ends_group()) all.push_back(std::move(arrival).taken());
+    if (!all.empty()) return all;
   }
-  return all;
 }
 
 }  // namespace baton

@@ -97,6 +97,15 @@ MISUSES = {
     "a TSEL of a buffer is checked when the program runs": (
         'char text[] = "work"; (void)Link::connect(text);', 'char text[] = "work"; (void)Link::connect(Selector::from_text(text).value());',
         ("constant", "consteval")),
+    "a Group is not copied": (
+        "Group group{link}; Group other = group;", "Group group{link}; Group other = std::move(group);", ("deleted", "copy")),
+    "a group takes end points away visibly": (
+        "Group group{link}; (void)group.add(listener);", "Group group{link}; (void)group.add(std::move(listener));",
+        ("no match",)),
+    "whether a group is committed is looked at": (
+        "Group group{link}; group.commit();", "Group group{link}; (void)group.commit();", ("nodiscard",)),
+    "a group that has come is kept": (
+        "HeldGroup group{link}; group.ready();", "HeldGroup group{link}; auto all = group.ready();", ("nodiscard",)),
     "an error is no success": (
         "if (link.await_offer().error()) {}", "if (!link.await_offer()) {}", ("convert", "conversion")),
 }

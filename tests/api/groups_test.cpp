@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// Groups through the C++ API: a listening socket with its queue and a connection, together or not at all.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "api/stage.hpp"
+
+namespace baton::test {
+namespace {
+
+constexpr std::size_t large = 200'000;  // octets of a blob that goes in a memfd
+
+/// What the old process has: a listening socket, a connection of it, and one that waits in its queue.
+struct Belongings {
+  Listener front = got(Listener::listen(Address::loopback(0)));
+  Connection client = got(Connection::connect(got(front.local_address()), patience));
+  Connection accepted = got(front.accept(patience));
+  Connection queued = got(Connection::connect(got(front.local_address()), patience));
+};
+
+void add_all(Group& group, Belongings& all) {
+  const auto added = [](const auto& result) {
+    if (!result) fail(result.error().error.text());
+  };
+  added(group.add(std::move(all.front), {}, "front", patience));
+  added(group.add(std::move(all.accepted), "hel", std::string(large, 'b'), patience));
+  require(!all.front.is_open() && !all.accepted.is_open() && group.size() == 2, "both are held");
+}
+
+/// Everything has come back, and works.
+void expect_back(Group& group, Belongings& all) {
+  auto outcomes = got(group.outcomes(patience));
+  require(outcomes.size() == 2 && group.size() == 0, "every outcome is told");
+  for (Outcome& outcome : outcomes) {
+    require(!outcome.moved(), "nothing has moved");
+    if (outcome.listener.is_open()) all.front = std::move(outcome.listener);
+    if (outcome.connection.is_open()) all.accepted = std::move(outcome.connection);
+  }
+  (void)got(all.front.accept(patience));
+  got(all.accepted.write("L", patience));
+  require(read_octets(all.client, 1) == "L", "the listener serves its client again");
+}
+
+class Groups : public ::testing::Test {
+ protected:
+  void play(const std::function<void(Link&)>& listener, const std::function<void(Link&)>& server) {
+    std::vector<Child> roles;
+    roles.emplace_back("server", [&] {
+      auto names = got(LinkListener::listen(server_name));
+      stage.listening.send(0);
+      auto link = got(names.accept(patience));
+      require(got(link.credit(8)) == 8, "room for all of it");
+      server(link);
+    });
+    roles.emplace_back("listener", [&] {
+      (void)stage.listening.receive();
+      auto link = got(Link::connect(server_name, patience));
+      listener(link);
+    });
+    EXPECT_EQ(finish(roles), "");
+  }
+  Stage stage;
+};
+
+TEST_F(Groups, MoveTogetherWithTheirBlobs) {
+  play(
+      [&](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        refused(group.commit(Deadline::now()), EWOULDBLOCK);
+        stage.reply.send(0);
+        got(group.commit(patience));
+        for (const Outcome& outcome : got(group.outcomes(patience))) require(outcome.moved(), "moved");
+        require(read_octets(all.client, 1) == "S", "the server has the connection");
+        require(read_octets(all.queued, 1) == "Q", "and what waited in the queue");
+      },
+      [&](Link& link) {
+        HeldGroup group{link};
+        refused(group.ready(patience), EPROTO);
+        got(group.collect(patience));
+        (void)stage.reply.receive();
+        const auto items = group.items();
+        require(items.size() == 2 && items[0].listening && !items[1].listening, "a listener and a connection");
+        require(text_of(items[0].blob) == "front" && items[1].blob.size() == large, "their blobs");
+        require(text_of(items[1].already_read) == "hel", "what was read of the client");
+        auto taken = got(group.ready(patience));
+        require(taken.size() == 2, "both");
+        got(taken[1].connection.write("S", patience));
+        auto queued = got(taken[0].listener.accept(patience));
+        got(queued.write("Q", patience));
+      });
+}
+
+TEST_F(Groups, ComeBackWhenTheServerDropsThem) {
+  play(
+      [](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        refused(group.commit(patience), ECANCELED);
+        expect_back(group, all);
+      },
+      [&](Link& link) {
+        {
+          HeldGroup group{link};
+          got(group.collect(patience));
+        }
+        refused(link.await_offer(patience), ECONNRESET);
+      });
+}
+
+TEST_F(Groups, ComeBackWhenTheServerDiesBeforeItIsReady) {
+  play(
+      [](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        refused(group.commit(patience), ECONNRESET);
+        expect_back(group, all);
+      },
+      [](Link& link) {
+        HeldGroup group{link};
+        got(group.collect(patience));
+        ::_exit(0);
+      });
+}
+
+TEST_F(Groups, ComeBackWhenTheListenerCallsThemOff) {
+  play(
+      [&](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        (void)group.abort();
+        expect_back(group, all);
+        (void)stage.step.receive();
+      },
+      [&](Link& link) {
+        HeldGroup group{link};
+        refused(group.collect(patience), ECANCELED);
+        require(group.items().empty(), "nothing is held");
+        stage.step.send(0);
+      });
+}
+
+TEST_F(Groups, AreRefusedByOneWhoTakesSingleEndPoints) {
+  play(
+      [](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        require(!group.commit(patience), "not wanted");
+        expect_back(group, all);
+      },
+      [](Link& link) { refused(link.take(patience), ECONNRESET); });
+}
+
+TEST_F(Groups, AListeningSocketAndABlobGoAloneToo) {
+  play(
+      [](Link& link) {
+        Belongings all;
+        require(link.give(std::move(all.front), {}, "alone", patience).has_value(), "given");
+        const auto outcomes = got(link.outcomes(patience));
+        require(outcomes.size() == 1 && outcomes[0].moved(), "moved");
+        require(read_octets(all.queued, 1) == "Q", "the queue went with it");
+      },
+      [](Link& link) {
+        auto taken = got(link.take(patience));
+        require(taken.size() == 1 && taken[0].listener.is_open() && !taken[0].connection.is_open(), "a listener");
+        require(text_of(taken[0].blob.octets()) == "alone", "its blob");
+        auto queued = got(taken[0].listener.accept(patience));
+        got(queued.write("Q", patience));
+      });
+}
+
+}  // namespace
+}  // namespace baton::test
