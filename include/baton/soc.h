@@ -53,6 +53,9 @@ extern "C" {
 #define TPOPT_OWED 0x1015
 /* read only: the reason in the partner's disconnect request, 0 to 255 (RFC 905 13.5.3); ENOTCONN: there was none */
 #define TPOPT_DISC_REASON 0x1016
+/* read only: express moves that the partner takes now (its credit, less what is under way); 0 before it has said so.
+ * ECONNRESET: the link has ended, and all that was in it has been read */
+#define TPOPT_CREDIT 0x1017
 /* read only, value struct sockaddr_in or sockaddr_in6: the two ends of an AF_ISO connection to another host, or where a
  * listening socket takes connections from other hosts; ENOTCONN: there is no TCP connection */
 #define TPOPT_LOCAL_ADDRESS 0x1012

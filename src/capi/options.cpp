@@ -42,6 +42,14 @@ int get_transport(int s, int name, void* optval, socklen_t* optlen) {
       return report(resolve_iso(s) ? endpoint::Failure{Fault::Header, {}} : resolve_iso(s).error());
     return name == TPOPT_REDI_CALL ? receive_call(s, *header) : describe_link(s, *header);
   }
+  if (name == TPOPT_CREDIT) {
+    const auto at = resolve_link(s);
+    if (!at) return report(at.error());
+    auto lock = at->link->lock();
+    at->link->look(lock);
+    if (at->link->ended(lock)) return report(Fault::LinkEnded);
+    return give_number(static_cast<int>(at->link->credit(lock)), optval, optlen);
+  }
   const auto socket = resolve_iso(s);
   if (!socket) return report(socket.error());
   if (name == TPOPT_MOVE_TIMEOUT) return give_number(milliseconds((*socket)->move_timeout()), optval, optlen);

@@ -107,6 +107,8 @@ class Link final : public IsoConnection {
   /// Express, or all held: as many of `moves` as credit allows; gives how many were sent.
   Result<std::size_t> give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
                            const Waiting& waiting);
+  /// Express moves that the peer takes now.
+  [[nodiscard]] std::size_t credit(const Lock&) const noexcept { return credit_; }
   // Groups (giving_group.cpp). Off: the failure says why, and all of it is among the outcomes.
   /// As give(), into the link's group.
   Result<std::size_t> hold(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
