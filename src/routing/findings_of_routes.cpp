@@ -52,8 +52,10 @@ void check_action(const Configuration& configuration, const Route& route, const 
     else if (!find_pool(configuration, to->pool))
       report.unknown(path + ".pool", "pool", to->pool, names_of(configuration.pools));
   }
-  if (std::holds_alternative<ToCalledTsap>(route.action) && protocols_of(route.match) != std::vector{Protocol::Iso})
-    report.error(path + ".to_called_tsap", "only ISO connections call a TSAP", "give protocol = \"iso\" and no other");
+  // The frame that hands a connection request over unread has no taker in the library yet.
+  if (std::holds_alternative<ToCalledTsap>(route.action))
+    report.error(path + ".to_called_tsap", "this version cannot give a connection to whoever has bound the TSEL called",
+                 "give each TSEL a route to a pool: tsap = \"ORDERS\", pool = \"orders\"");
 }
 
 template <class T>

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/dispatcher.hpp"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+#include <variant>
+
+#include "dispatch/journal.hpp"
+
+namespace baton::dispatch {
+namespace {
+
+constexpr std::chrono::milliseconds tick_time{50};
+constexpr std::chrono::seconds between_complaints{5};
+
+std::string client_of(const Visitor& visitor) {
+  return visitor.source.text() + (visitor.facts.proxy ? " by proxy" : ":" + std::to_string(visitor.peer_port));
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(asio::io_context& loop, ActivatedSockets activated)
+    : loop_{loop},
+      activated_{std::move(activated)},
+      undecided_{routing::Limits{}},
+      farewell_{loop},
+      plan_{std::make_unique<Plan>(routing::Configuration{})},
+      ticker_{loop} {}
+
+Dispatcher::~Dispatcher() = default;
+
+void Dispatcher::arrived(VisitorPtr visitor) {
+  ++counters_.arrived;
+  if (!recognise::fault_of(visitor->facts).empty()) {
+    ++counters_.at_fault;
+    return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
+  }
+  route(std::move(visitor), false);
+}
+
+void Dispatcher::route(VisitorPtr visitor, bool again) {
+  const auto found = plan_->router.find({visitor->listener, visitor->source, visitor->facts});
+  if (!found) {
+    ++counters_.no_route;
+    return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
+  }
+  if (!again) ++route_counters_[plan_->route_name(*found)];
+  const std::size_t pool = plan_->targets[*found];
+  if (pool >= pools_.size()) {
+    ++counters_.refused;
+    return say_farewell(std::move(visitor), recognise::Ending::Refused);
+  }
+  const bool tried_enough = visitor->refused.size() >= plan_->configuration.pools[pool].tries;
+  if (!tried_enough && place(visitor, pool)) return;
+  if (!tried_enough) return hold(std::move(visitor), pool);
+  ++counters_.no_worker;
+  say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+}
+
+bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
+  const Clock::time_point now = Clock::now();
+  for (const std::size_t each : plan_->orders[pool])
+    pools_[each]->states(workers_[each], plan_->configuration.limits.answer, now);
+  const auto placement = plan_->balancers.place(pool, workers_, visitor->source, visitor->refused);
+  if (!placement) return false;
+  pools_[placement->pool]->give(placement->worker, std::move(visitor));
+  return true;
+}
+
+void Dispatcher::hold(VisitorPtr visitor, std::size_t pool) {
+  const Clock::time_point now = Clock::now();
+  if (visitor->hold_until == Clock::time_point{}) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
+  if (now >= visitor->hold_until || held_count_ >= plan_->configuration.limits.undecided) {
+    ++counters_.no_worker;
+    return say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+  }
+  held_[pool].push_back(std::move(visitor));
+  ++held_count_;
+  if (!std::exchange(ticking_, true)) tick();
+}
+
+void Dispatcher::tick() {
+  ticker_.expires_after(tick_time);
+  ticker_.async_wait([this](const std::error_code& error) {
+    if (error) return;
+    retry_held();
+    forget_retired();
+    look_whether_done();
+    ticking_ = held_count_ > 0 || draining_ || !retired_pools_.empty() || !retired_entrances_.empty();
+    if (ticking_) tick();
+  });
+}
+
+/// In the order of their coming. Where one that nobody has refused finds no worker, those behind it do not either.
+void Dispatcher::retry_held() {
+  const Clock::time_point now = Clock::now();
+  for (std::size_t pool = 0; pool < held_.size(); ++pool) {
+    std::deque<VisitorPtr> all = std::exchange(held_[pool], {});
+    bool nobody = false;
+    for (VisitorPtr& visitor : all) {
+      if (!nobody && place(visitor, pool)) {
+        --held_count_;
+        continue;
+      }
+      nobody = nobody || visitor->refused.empty();
+      if (now < visitor->hold_until) {
+        held_[pool].push_back(std::move(visitor));
+        continue;
+      }
+      --held_count_;
+      ++counters_.no_worker;
+      say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+    }
+  }
+}
+
+void Dispatcher::has_room(Pool&) {
+  if (held_count_ == 0 || std::exchange(retrying_, true)) return;
+  asio::post(loop_, [this] {
+    retrying_ = false;
+    retry_held();
+  });
+}
+
+void Dispatcher::say_farewell(VisitorPtr visitor, recognise::Ending why) {
+  if (journal().should_log(spdlog::level::debug)) {
+    const std::string_view fault = recognise::fault_of(visitor->facts);
+    constexpr std::array<const char*, 3> reasons{"no route", "no worker", "refused by its route"};
+    journal().debug("ended: client={} listener={} protocol={} name={} reason=\"{}\"", client_of(*visitor),
+                    visitor->listener, recognise::protocol_name(recognise::protocol_of(visitor->facts.what)),
+                    recognise::name_of(visitor->facts.what),
+                    fault.empty() ? reasons[static_cast<std::size_t>(why)] : fault);
+  }
+  farewell_.say(std::move(visitor), why);
+}
+
+void Dispatcher::cannot_accept(const Entrance& entrance, int error) {
+  const Clock::time_point now = Clock::now();
+  if (now - said_no_descriptors_ < between_complaints) return;
+  said_no_descriptors_ = now;
+  journal().error("listener {}: cannot accept: {}: raise LimitNOFILE= or `ulimit -n`; clients wait meanwhile",
+                  entrance.manner().settings.name, std::strerror(error));
+}
+
+void Dispatcher::moved(Pool& pool, VisitorPtr visitor) {
+  ++counters_.moved;
+  const auto took = Clock::now() - visitor->accepted;
+  counters_.moved_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count());
+  if (journal().should_log(spdlog::level::debug))
+    journal().debug("moved: client={} listener={} protocol={} name={} pool={} us={}", client_of(*visitor),
+                    visitor->listener, recognise::protocol_name(recognise::protocol_of(visitor->facts.what)),
+                    recognise::name_of(visitor->facts.what), pool.settings().name,
+                    std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
+void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) {
+  ++counters_.again;
+  if (journal().should_log(spdlog::level::debug))
+    journal().debug("came back: client={} pool={} worker={} reason=\"{}\"", client_of(*visitor), pool.settings().name,
+                    worker, std::strerror(error));
+  if (!visitor->connection.is_open()) {
+    ++counters_.dissolved;
+    return;
+  }
+  // No credit, or a full link: it may take it later.
+  if (error != EAGAIN) {
+    visitor->refused.push_back(worker);
+    return route(std::move(visitor), true);
+  }
+  const auto found = plan_->router.find({visitor->listener, visitor->source, visitor->facts});
+  if (!found || plan_->targets[*found] >= pools_.size()) return route(std::move(visitor), true);
+  hold(std::move(visitor), plan_->targets[*found]);
+}
+
+void Dispatcher::worker_up(Pool& pool, const std::string& name, pid_t process) {
+  journal().info("pool {}: worker {} is up, process {}", pool.settings().name, name, process);
+}
+
+void Dispatcher::worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) {
+  journal().info("pool {}: worker {} is gone: {} moved, {} refused, {} came back at its end", pool.settings().name,
+                 name, counters.moved, counters.refused, counters.lost);
+}
+
+bool Dispatcher::set_draining(const std::string& pool, std::uint64_t worker, bool on) {
+  const auto found = std::ranges::find(pools_, pool, [](const auto& each) { return each->settings().name; });
+  if (found == pools_.end()) return false;
+  if (worker != 0) return (*found)->set_draining(worker, on);
+  for (const WorkerView& each : (*found)->view()) (void)(*found)->set_draining(each.id, on);
+  return true;
+}
+
+void Dispatcher::drain(std::function<void()> done) {
+  draining_ = true;
+  done_ = std::move(done);
+  for (OpenEntrance& each : entrances_) each.entrance->stop();
+  activated_.clear();
+  if (!std::exchange(ticking_, true)) tick();
+}
+
+void Dispatcher::look_whether_done() {
+  if (!draining_ || !done_ || held_count_ > 0 || farewell_.under_way() > 0) return;
+  const auto waits = [](const OpenEntrance& each) { return each.entrance->waiting() > 0; };
+  const auto busy = [](const std::unique_ptr<Pool>& each) { return each->under_way() > 0 || each->copying() > 0; };
+  if (std::ranges::any_of(entrances_, waits) || !retired_entrances_.empty()) return;
+  if (std::ranges::any_of(pools_, busy) || std::ranges::any_of(retired_pools_, busy)) return;
+  std::exchange(done_, {})();
+}
+
+void Dispatcher::forget_retired() {
+  std::erase_if(retired_pools_, [](const auto& each) { return each->is_idle(); });
+  std::erase_if(retired_entrances_, [](const auto& each) { return each->waiting() == 0; });
+}
+
+}  // namespace baton::dispatch

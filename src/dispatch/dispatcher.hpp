@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// baton: dispatch/dispatcher.hpp: batond without its process: entrances, routes, pools, and who waits in between.
+//
+//   arrived --> route --none, refused, at fault--> Farewell
+//                 |
+//                 v
+//               place --a worker--> Pool::give --> moved
+//                 |  ^                    |
+//       nobody,   v  | room, every 50 ms  +--> came back: placed again, without that worker
+//       all busy held
+//                 +--Pool::hold, or Pool::tries workers have refused--> Farewell
+//
+// Invariant: a visitor is in one place; what is held is bounded by Limits::undecided. apply() replaces the
+// configuration as a whole or not at all. Threads: the one of the event loop.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "dispatch/entrance.hpp"
+#include "dispatch/farewell.hpp"
+#include "dispatch/plan.hpp"
+#include "dispatch/pool.hpp"
+#include "dispatch/undecided.hpp"
+#include "dispatch/visitor.hpp"
+
+namespace baton::dispatch {
+
+/// Listening sockets that systemd has opened, by FileDescriptorName=.
+using ActivatedSockets = std::multimap<std::string, UniqueFd>;
+
+struct DispatcherCounters {
+  std::uint64_t arrived = 0;
+  std::uint64_t moved = 0;
+  std::uint64_t moved_ns = 0;   // from accept to taken, all together
+  std::uint64_t no_route = 0;   // ended: nobody of that name
+  std::uint64_t no_worker = 0;  // ended: nobody could take it
+  std::uint64_t refused = 0;    // ended: a route says so
+  std::uint64_t at_fault = 0;   // ended: bad input
+  std::uint64_t dissolved = 0;  // the stream was not where it should be: reset
+  std::uint64_t again = 0;      // came back from a worker
+};
+
+class Dispatcher final : Entrance::Owner, Pool::Owner {
+ public:
+  Dispatcher(asio::io_context& loop, ActivatedSockets activated);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  /// The configuration, which has no errors, is in force from now on. Failure: what could not be opened, in a sentence;
+  /// the one before goes on.
+  [[nodiscard]] std::expected<void, std::string> apply(routing::Configuration configuration);
+  /// Accepts no more; `done` is called when nobody waits, nothing is under way and nothing is copied.
+  void drain(std::function<void()> done);
+  [[nodiscard]] bool is_draining() const noexcept { return draining_; }
+
+  // For those who look.
+  struct OpenEntrance {
+    std::string key;  // the address in the configuration; the same after a reload
+    std::unique_ptr<Entrance> entrance;
+  };
+  [[nodiscard]] const Plan& plan() const noexcept { return *plan_; }
+  [[nodiscard]] const std::vector<OpenEntrance>& entrances() const noexcept { return entrances_; }
+  /// In the order of the configuration.
+  [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const noexcept { return pools_; }
+  [[nodiscard]] const DispatcherCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& route_counters() const noexcept { return route_counters_; }
+  [[nodiscard]] std::size_t undecided() const noexcept { return undecided_.count(); }
+  [[nodiscard]] std::size_t held() const noexcept { return held_count_; }
+  [[nodiscard]] const Farewell& farewell() const noexcept { return farewell_; }
+  /// All workers of a pool, or one (0: all). False: there is no such pool or worker.
+  bool set_draining(const std::string& pool, std::uint64_t worker, bool on);
+
+ private:
+  struct Opening;
+
+  void arrived(VisitorPtr visitor) override;
+  void cannot_accept(const Entrance& entrance, int error) override;
+  void moved(Pool& pool, VisitorPtr visitor) override;
+  void came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) override;
+  void has_room(Pool& pool) override;
+  void worker_up(Pool& pool, const std::string& name, pid_t process) override;
+  void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) override;
+
+  void route(VisitorPtr visitor, bool again);
+  /// False: it was not placed, and is the caller's still.
+  [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);
+  void hold(VisitorPtr visitor, std::size_t pool);
+  void retry_held();
+  void tick();
+  void say_farewell(VisitorPtr visitor, recognise::Ending why);
+  void look_whether_done();
+  [[nodiscard]] std::expected<Opening, std::string> open_all(const routing::Configuration& configuration);
+  [[nodiscard]] std::expected<void, std::string> open_entrances(const routing::Configuration& configuration,
+                                                                std::size_t listener, Opening& opening);
+  [[nodiscard]] std::expected<void, std::string> open_entrance(std::string key, Entrance::Manner manner,
+                                                               const std::function<os::Result<UniqueFd>()>& make,
+                                                               Opening& opening);
+  [[nodiscard]] std::expected<void, std::string> open_pool(const routing::Pool& settings, Opening& opening);
+  void adopt(Opening opening);
+  void forget_retired();
+
+  asio::io_context& loop_;
+  ActivatedSockets activated_;
+  std::uint64_t last_id_ = 0;  // of workers and targets
+  Undecided undecided_;
+  Farewell farewell_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<std::unique_ptr<Pool>> pools_;
+  std::vector<std::unique_ptr<Pool>> retired_pools_;
+  std::vector<OpenEntrance> entrances_;
+  std::vector<std::unique_ptr<Entrance>> retired_entrances_;
+  routing::PoolWorkers workers_;              // room for what place() asks
+  std::vector<std::deque<VisitorPtr>> held_;  // of each pool
+  std::size_t held_count_ = 0;
+  asio::steady_timer ticker_;
+  bool ticking_ = false;
+  bool retrying_ = false;
+  bool draining_ = false;
+  std::function<void()> done_;
+  Clock::time_point said_no_descriptors_{};
+  DispatcherCounters counters_;
+  std::map<std::string, std::uint64_t> route_counters_;
+};
+
+}  // namespace baton::dispatch

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// How a configuration comes into force: all that is new is opened first, then everything changes at once.
+#include <algorithm>
+#include <asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "dispatch/dispatcher.hpp"
+#include "dispatch/journal.hpp"
+#include "dispatch/listening.hpp"
+#include "os/resolve_host.hpp"
+
+namespace baton::dispatch {
+/// What a new configuration is going to have. An entrance or a pool that is there already is only named.
+struct Dispatcher::Opening {
+  struct Place {
+    std::string key;
+    Entrance::Manner manner;
+    std::unique_ptr<Entrance> entrance;  // none: the one of that key goes on
+  };
+  std::vector<Place> entrances;
+  std::vector<std::unique_ptr<Pool>> pools;  // none: the one that serves these settings goes on
+};
+
+std::expected<void, std::string> Dispatcher::apply(routing::Configuration configuration) {
+  auto opening = open_all(configuration);
+  if (!opening) return std::unexpected{std::move(opening.error())};
+  // Those who are held find their way by the new routes.
+  std::vector<VisitorPtr> held;
+  for (auto& pool : held_) std::ranges::move(pool, std::back_inserter(held));
+  held_count_ = 0;
+  plan_ = std::make_unique<Plan>(std::move(configuration));
+  adopt(std::move(*opening));
+  held_.clear();
+  held_.resize(pools_.size());
+  workers_.assign(pools_.size(), {});
+  undecided_.set_limits(plan_->configuration.limits);
+  for (VisitorPtr& visitor : held) route(std::move(visitor), true);
+  if (!std::exchange(ticking_, true)) tick();
+  return {};
+}
+
+std::expected<Dispatcher::Opening, std::string> Dispatcher::open_all(const routing::Configuration& configuration) {
+  Opening opening;
+  for (std::size_t i = 0; i < configuration.listeners.size(); ++i)
+    if (auto opened = open_entrances(configuration, i, opening); !opened)
+      return std::unexpected{std::move(opened.error())};
+  for (const routing::Pool& settings : configuration.pools)
+    if (auto opened = open_pool(settings, opening); !opened) return std::unexpected{std::move(opened.error())};
+  return opening;
+}
+
+std::expected<void, std::string> Dispatcher::open_entrances(const routing::Configuration& configuration,
+                                                            std::size_t listener, Opening& opening) {
+  const routing::Listener& settings = configuration.listeners[listener];
+  const Entrance::Manner manner{settings, routing::questions_of(configuration, listener),
+                                routing::routes_silence(configuration, listener)};
+  for (const routing::ListenAddress& at : settings.addresses) {
+    auto opened = open_entrance(text_of(at), manner, [&] { return listen_at(at, settings.backlog); }, opening);
+    if (!opened) return opened;
+  }
+  if (settings.systemd.empty()) return {};
+  const auto [first, last] = activated_.equal_range(settings.systemd);
+  if (first == last)
+    return std::unexpected{"listener " + settings.name + ": systemd has passed no socket of the name \"" +
+                           settings.systemd +
+                           "\": start batond by a socket unit with FileDescriptorName=" + settings.systemd};
+  std::size_t number = 0;
+  for (auto each = first; each != last; ++each) {
+    const std::string key = "systemd " + settings.systemd + " " + std::to_string(number++);
+    auto opened = open_entrance(key, manner, [&] { return os::duplicate(each->second.ref()); }, opening);
+    if (!opened) return opened;
+  }
+  return {};
+}
+
+std::expected<void, std::string> Dispatcher::open_entrance(std::string key, Entrance::Manner manner,
+                                                           const std::function<os::Result<UniqueFd>()>& make,
+                                                           Opening& opening) {
+  Opening::Place place{std::move(key), std::move(manner), nullptr};
+  if (std::ranges::find(opening.entrances, place.key, &Opening::Place::key) != opening.entrances.end())
+    return std::unexpected{"listener " + place.manner.settings.name + ": another listener has " + place.key};
+  const auto here = std::ranges::find(entrances_, place.key, &OpenEntrance::key);
+  if (here == entrances_.end()) {
+    auto listener = make();
+    if (listener)
+      if (auto set = os::set_nonblocking(listener->ref(), true); !set) listener = std::unexpected{set.error()};
+    auto opened = listener ? Entrance::open(loop_, std::move(*listener), place.manner, undecided_, *this)
+                           : std::unexpected{listener.error()};
+    if (!opened) {
+      const int error = os::number(opened.error());
+      return std::unexpected{"listener " + place.manner.settings.name + ": cannot listen at " + place.key + ": " +
+                             std::strerror(error) + advice_for(error)};
+    }
+    place.entrance = std::move(*opened);
+  }
+  opening.entrances.push_back(std::move(place));
+  return {};
+}
+
+std::expected<void, std::string> Dispatcher::open_pool(const routing::Pool& settings, Opening& opening) {
+  const auto serves = [&](const std::unique_ptr<Pool>& pool) { return pool && pool->serves(settings); };
+  if (std::ranges::any_of(pools_, serves)) {
+    opening.pools.push_back(nullptr);
+    return {};
+  }
+  auto pool = Pool::open(loop_, settings, last_id_, *this);
+  if (!pool)
+    return std::unexpected{"pool " + settings.name + ": cannot take workers at " + settings.tsap.printable() + ": " +
+                           pool.error().text()};
+  opening.pools.push_back(std::move(*pool));
+  return {};
+}
+
+void Dispatcher::adopt(Opening opening) {
+  std::vector<OpenEntrance> entrances;
+  for (Opening::Place& place : opening.entrances) {
+    if (!place.entrance) {
+      const auto here = std::ranges::find(entrances_, place.key, &OpenEntrance::key);
+      place.entrance = std::move(here->entrance);
+      entrances_.erase(here);
+      place.entrance->set_manner(std::move(place.manner));
+    } else {
+      journal().info("listener {}: listening on {}", place.entrance->manner().settings.name,
+                     os::printable(place.entrance->address()));
+    }
+    entrances.push_back({std::move(place.key), std::move(place.entrance)});
+  }
+  for (OpenEntrance& gone : entrances_) {
+    gone.entrance->stop();
+    retired_entrances_.push_back(std::move(gone.entrance));
+  }
+  entrances_ = std::move(entrances);
+
+  std::vector<std::unique_ptr<Pool>> pools;
+  for (std::size_t i = 0; i < opening.pools.size(); ++i) {
+    const routing::Pool& settings = plan_->configuration.pools[i];
+    if (!opening.pools[i]) {
+      const auto here = std::ranges::find_if(pools_, [&](const auto& pool) { return pool->serves(settings); });
+      opening.pools[i] = std::move(*here);
+      pools_.erase(here);
+      opening.pools[i]->set_settings(settings);
+    }
+    pools.push_back(std::move(opening.pools[i]));
+  }
+  for (std::unique_ptr<Pool>& gone : pools_) {
+    gone->retire();
+    retired_pools_.push_back(std::move(gone));
+  }
+  pools_ = std::move(pools);
+}
+
+}  // namespace baton::dispatch

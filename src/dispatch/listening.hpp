@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// baton: dispatch/listening.hpp: from a configured address to a listening socket, and what to do where there is none.
+//
+// Threads: any.
+#pragma once
+
+#include <string>
+
+#include "base/unique_fd.hpp"
+#include "os/result.hpp"
+#include "routing/configuration.hpp"
+
+namespace baton::dispatch {
+
+/// Non-blocking. Errors: of os::listen_for_others().
+[[nodiscard]] os::Result<UniqueFd> listen_at(const routing::ListenAddress& at, int backlog);
+/// As a configuration has it: ":443", "192.0.2.7:443", "[2001:db8::7]:443".
+[[nodiscard]] std::string text_of(const routing::ListenAddress& at);
+/// The end of a sentence, or nothing. `error`: of listen_at().
+[[nodiscard]] std::string advice_for(int error);
+
+}  // namespace baton::dispatch

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// baton: dispatch/pool.hpp: the workers of one pool, and how they come: by themselves, or because batond goes to them.
+//
+//   Workers   a worker connects to the pool's TSAP                        --> link is up --> its end --> gone
+//   Tsaps     batond connects to each TSAP: not there --> later again --> --> link is up --> its end --> later again
+//   Connect   a target is up until a connection to it fails, then for a while it is not
+//
+// Invariant: a visitor given to a pool comes out once: moved, passed over to a copied connection, or came_back.
+// Threads: the one of the event loop.
+#pragma once
+
+#include <baton/link.hpp>
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatch/passage.hpp"
+#include "dispatch/visitor.hpp"
+#include "dispatch/worker.hpp"
+#include "os/result.hpp"
+#include "routing/balance.hpp"
+#include "routing/configuration.hpp"
+
+namespace baton::dispatch {
+
+/// What a pool has done since it was made, workers that are gone included.
+struct PoolCounters {
+  WorkerCounters moves{};
+  std::uint64_t copied = 0;            // connections
+  std::uint64_t copied_octets = 0;     // of those that are over
+  std::uint64_t connect_failures = 0;  // targets that could not be reached
+};
+
+/// One worker or target, for those who look.
+struct WorkerView {
+  std::uint64_t id = 0;
+  std::string name{};  // TSEL, or host and port
+  pid_t process = 0;
+  std::uint32_t weight = 1;
+  std::size_t credit = 0;
+  std::size_t under_way = 0;
+  bool up = false;
+  bool draining = false;
+  WorkerCounters counters{};
+};
+
+class Pool final : Worker::Owner, Passage::Owner {
+ public:
+  class Owner {
+   public:
+    virtual void moved(Pool& pool, VisitorPtr visitor) = 0;
+    /// `worker`: who gave it back. The connection is not open where it had to be dissolved.
+    virtual void came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) = 0;
+    virtual void has_room(Pool& pool) = 0;
+    virtual void worker_up(Pool& pool, const std::string& name, pid_t process) = 0;
+    virtual void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  /// Errors: those of binding the pool's TSAP.
+  [[nodiscard]] static std::expected<std::unique_ptr<Pool>, Error> open(asio::io_context& loop, routing::Pool settings,
+                                                                        std::uint64_t& last_id, Owner& owner);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// Whether a pool of these settings has the same workers: it can go on with set_settings().
+  [[nodiscard]] bool serves(const routing::Pool& settings) const;
+  void set_settings(routing::Pool settings) { settings_ = std::move(settings); }
+  [[nodiscard]] const routing::Pool& settings() const noexcept { return settings_; }
+
+  void states(std::vector<routing::WorkerState>& states, Duration answer, Clock::time_point now) const;
+  /// `index`: as states() had it.
+  void give(std::size_t index, VisitorPtr visitor);
+
+  /// False: there is none of that id.
+  bool set_draining(std::uint64_t worker, bool on);
+  /// Lets its workers go: no new links, and those there are end once nothing is under way.
+  void retire();
+  /// Nothing is under way, no worker, no copied connection.
+  [[nodiscard]] bool is_idle() const noexcept { return members_.empty() && passages_.empty(); }
+  [[nodiscard]] std::size_t under_way() const;
+  [[nodiscard]] std::size_t copying() const noexcept { return passages_.size(); }
+  [[nodiscard]] std::vector<WorkerView> view() const;
+  [[nodiscard]] PoolCounters counters() const;
+
+ private:
+  struct Member {
+    std::unique_ptr<Worker> worker;  // none: a target of PoolKind::Connect
+    std::uint64_t id = 0;
+    std::uint64_t key = 0;
+    std::string name{};
+    std::optional<std::size_t> target{};  // its index in settings_.targets
+    bool announced = false;
+    bool draining = false;
+    std::size_t copying = 0;
+    Clock::time_point down_until{};  // PoolKind::Connect
+  };
+  struct Attempt;  // to connect to one of PoolKind::Tsaps
+
+  Pool(asio::io_context& loop, routing::Pool settings, std::uint64_t& last_id, Owner& owner);
+  std::expected<void, Error> bind();
+  void watch_links();
+  void accept_links();
+  void add(Link link, std::string name, std::optional<std::size_t> target);
+  void try_target(std::size_t target);
+  void finish_target(std::size_t target);
+  void target_failed(std::size_t target);
+  void add_targets();
+  [[nodiscard]] Member* member_of(const Worker& worker);
+  [[nodiscard]] Member* member_of(std::uint64_t id);
+  [[nodiscard]] std::uint32_t weight_of(const Member& member) const;
+
+  void moved(Worker& worker, VisitorPtr visitor) override;
+  void came_back(Worker& worker, VisitorPtr visitor, int error) override;
+  void has_credit(Worker& worker) override;
+  void ended(Worker& worker) override;
+  void passage_refused(Passage& passage, VisitorPtr visitor, int error) override;
+  void passage_over(Passage& passage) override;
+
+  asio::io_context& loop_;
+  routing::Pool settings_;
+  std::uint64_t& last_id_;
+  Owner& owner_;
+  std::optional<LinkListener> links_;
+  std::optional<asio::posix::stream_descriptor> watched_links_;
+  asio::steady_timer links_pause_;
+  std::vector<std::shared_ptr<Attempt>> attempts_;   // PoolKind::Tsaps: one a target
+  std::vector<std::vector<os::Address>> addresses_;  // PoolKind::Connect: of each target
+  std::list<Member> members_;
+  std::list<std::shared_ptr<Passage>> passages_;
+  PoolCounters gone_;
+  bool retired_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace baton::dispatch

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// baton: dispatch/undecided.hpp: how many connections are accepted and not routed, of all entrances together.
+//
+// Invariant: each enter() that said yes has one leave(). Threads: the one of the event loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/bytes.hpp"
+#include "recognise/ip_address.hpp"
+#include "routing/configuration.hpp"
+
+namespace baton::dispatch {
+
+class Undecided {
+ public:
+  explicit Undecided(const routing::Limits& limits) noexcept : limits_{limits} {}
+  void set_limits(const routing::Limits& limits) noexcept { limits_ = limits; }
+
+  /// False: one more would be too many, in all or of this address.
+  [[nodiscard]] bool enter(const recognise::IpAddress& source) {
+    if (count_ >= limits_.undecided) return false;
+    std::uint32_t& of_it = of_source_[source];
+    if (of_it >= limits_.undecided_per_source) return false;
+    ++of_it;
+    ++count_;
+    return true;
+  }
+  void leave(const recognise::IpAddress& source) {
+    const auto entry = of_source_.find(source);
+    if (entry == of_source_.end()) return;
+    --count_;
+    if (--entry->second == 0) of_source_.erase(entry);
+  }
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+ private:
+  struct Hash {
+    std::size_t operator()(const recognise::IpAddress& address) const noexcept {
+      return std::hash<std::string_view>{}(as_text(address.octets()));
+    }
+  };
+  routing::Limits limits_;
+  std::size_t count_ = 0;
+  std::unordered_map<recognise::IpAddress, std::uint32_t, Hash> of_source_;
+};
+
+}  // namespace baton::dispatch

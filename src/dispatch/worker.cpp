@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "dispatch/worker.hpp"
+
+#include <baton/soc.h>
+
+#include <algorithm>
+#include <array>
+#include <asio/post.hpp>
+#include <cerrno>
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+namespace baton::dispatch {
+namespace {
+
+/// How soon a link at its end is looked at again while the outcomes of some moves are not decided: the worker's
+/// descriptors are closed before its death can be known (pidfd_open(2)).
+constexpr std::chrono::milliseconds look_again{5};
+
+bool is_of_the_link(const Error& error) { return error.ended() || error == std::errc::bad_file_descriptor; }
+
+/// Express moves that the worker takes now. Nothing: the link has ended.
+std::optional<std::size_t> credit_of(const Link& link) {
+  int credit = 0;
+  socklen_t size = sizeof credit;
+  if (::soc_getsockopt(link.native_handle(), SOL_TRANSPORT, TPOPT_CREDIT, &credit, &size) == 0)
+    return static_cast<std::size_t>(credit);
+  if (errno == ECONNRESET) return std::nullopt;
+  return 0;
+}
+
+}  // namespace
+
+Worker::Worker(asio::io_context& loop, Link link, std::uint64_t id, Owner& owner)
+    : loop_{loop}, link_{std::move(link)}, watched_{loop, link_.native_handle()}, retry_{loop}, id_{id}, owner_{owner} {
+  // The link may have brought something with its confirmation: it does not poll readable for that.
+  asio::post(loop_, [this, alive = alive_] {
+    if (*alive) read_outcomes();
+  });
+}
+
+Worker::~Worker() {
+  *alive_ = false;
+  if (watched_.is_open()) (void)watched_.release();
+}
+
+pid_t Worker::process() const {
+  const auto partner = link_.partner();
+  return partner ? partner->process : 0;
+}
+
+void Worker::give(VisitorPtr visitor) {
+  collected_.push_back(std::move(visitor));
+  if (std::exchange(flushing_, true)) return;
+  asio::post(loop_, [this, alive = alive_] {
+    if (*alive) flush();
+  });
+}
+
+void Worker::drain() {
+  closing_ = true;
+  if (under_way() == 0) end();
+}
+
+void Worker::watch() {
+  watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this, alive = alive_](const std::error_code& error) {
+    if (error || !*alive) return;
+    read_outcomes();
+  });
+}
+
+void Worker::flush() {
+  flushing_ = false;
+  std::vector<Outgoing> batch;
+  std::vector<VisitorPtr> visitors;
+  std::vector<VisitorPtr> all = std::exchange(collected_, {});
+  for (auto next = all.begin(); next != all.end();) {
+    const auto count = std::min<std::ptrdiff_t>(all.end() - next, Link::max_batch);
+    batch.clear();
+    visitors.assign(std::move_iterator{next}, std::move_iterator{next + count});
+    next += count;
+    for (const VisitorPtr& visitor : visitors) batch.push_back({.connection = std::move(visitor->connection)});
+    send_batch(batch, visitors);
+  }
+  refresh_credit();
+  if (at_end_) read_outcomes();
+}
+
+/// Gives as many as the worker takes; the others come back at once.
+void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& visitors) {
+  std::size_t begin = 0;
+  int error = EAGAIN;  // why the rest did not go
+  while (begin < batch.size()) {
+    const auto given =
+        at_end_ ? std::unexpected{Error{ECONNRESET}} : link_.give(std::span{batch}.subspan(begin), Deadline::now());
+    if (given) {
+      if (under_way_.empty()) last_progress_ = Clock::now();
+      for (std::size_t i = begin; i < begin + *given; ++i) under_way_.emplace(batch[i].id, std::move(visitors[i]));
+      begin += *given;
+      continue;
+    }
+    error = given.error().number();
+    if (given.error().would_block() || is_of_the_link(given.error())) break;
+    // Of this connection alone: gone by itself, or none that can move.
+    visitors[begin]->connection = std::move(batch[begin].connection);
+    owner_.came_back(*this, std::move(visitors[begin]), error);
+    ++begin;
+    error = EAGAIN;
+  }
+  if (begin < batch.size() && error != EAGAIN) at_end_ = true;
+  for (std::size_t i = begin; i < batch.size(); ++i) {
+    visitors[i]->connection = std::move(batch[i].connection);
+    owner_.came_back(*this, std::move(visitors[i]), error);
+  }
+}
+
+bool Worker::read_link() {
+  for (;;) {
+    auto outcomes = link_.outcomes(Deadline::now());
+    if (outcomes) {
+      last_progress_ = Clock::now();
+      progressed_ = true;
+      for (Outcome& outcome : *outcomes) take_outcome(std::move(outcome));
+      continue;
+    }
+    if (outcomes.error().ended()) at_end_ = true;
+    if (outcomes.error() != std::errc::no_message) return true;
+    // A worker has nothing to say here; what it says all the same is in the way of outcomes.
+    std::array<std::byte, 4096> unwanted;
+    if (!link_.receive(unwanted, Deadline::now())) return false;
+  }
+}
+
+void Worker::read_outcomes() {
+  if (!read_link()) at_end_ = true;  // it offers end points of its own: not what this link is for
+  // ENOENT, nothing is under way: then the link's own state tells whether it has ended.
+  refresh_credit();
+  if (under_way() == 0 && (at_end_ || closing_)) return end();
+  if (!at_end_) return watch();
+  closing_ = true;
+  retry_.expires_after(look_again);
+  retry_.async_wait([this, alive = alive_](const std::error_code& error) {
+    if (!error && *alive) read_outcomes();
+  });
+}
+
+void Worker::take_outcome(Outcome outcome) {
+  auto entry = under_way_.extract(outcome.id);
+  if (entry.empty()) return;
+  VisitorPtr visitor = std::move(entry.mapped());
+  if (outcome.moved()) {
+    ++counters_.moved;
+    owner_.moved(*this, std::move(visitor));
+    return;
+  }
+  const int error = outcome.error->number();
+  if (error == EUCLEAN)
+    ++counters_.dissolved;
+  else if (error == ECONNRESET)
+    ++counters_.lost;
+  else
+    ++counters_.refused;
+  visitor->connection = std::move(outcome.connection);
+  owner_.came_back(*this, std::move(visitor), error);
+}
+
+void Worker::refresh_credit() {
+  const std::size_t before = std::exchange(credit_, 0);
+  const auto credit = credit_of(link_);
+  if (!credit) at_end_ = true;
+  if (!closing_ && !at_end_) credit_ = *credit;
+  if (credit_ > before || (credit_ > 0 && std::exchange(progressed_, false))) owner_.has_credit(*this);
+}
+
+void Worker::end() {
+  closing_ = true;
+  if (!watched_.is_open()) return;
+  (void)watched_.release();
+  link_.close();
+  asio::post(loop_, [this, alive = alive_] {
+    if (*alive) owner_.ended(*this);
+  });
+}
+
+}  // namespace baton::dispatch

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of batond have in common: the processes of a test, clients, and questions to the control socket.
+
+BATOND, WORKER: the programs. Every process is a group of its own, is killed when its test ends, and dies by its own
+deadline if the test does not get so far.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from typing import Any, Callable, Dict, List, Optional
+
+BATOND = os.environ["BATON_BATOND"]
+WORKER = os.environ["BATON_TEST_WORKER"]
+PATIENCE = 20.0  # for what has to come; far more than it needs
+DEADLINE = ["timeout", "--foreground", "-s", "KILL", "90"]
+
+
+class House(unittest.TestCase):
+    """One batond, its workers and its clients, in a runtime folder of their own."""
+
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="batond-test-")
+        self.addCleanup(self.folder.cleanup)
+        self.runtime = os.path.join(self.folder.name, "run")
+        self.control = os.path.join(self.folder.name, "control")
+        self.configuration = os.path.join(self.folder.name, "batond.toml")
+        self.environment = {**os.environ, "BATON_RUNTIME_DIR": self.runtime}
+        self.processes: List[subprocess.Popen] = []
+        self.addCleanup(self.end_processes)
+
+    def end_processes(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+
+    def start(self, words: List[str], **more: Any) -> subprocess.Popen:
+        process = subprocess.Popen(words, env=self.environment, start_new_session=True, **more)
+        self.processes.append(process)
+        return process
+
+    def configure(self, text: str, listener: str = "") -> None:
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(f'[batond]\ncontrol = "{self.control}"\nlog = "debug"\n'
+                       f'[listener.front]\naddress = "127.0.0.1:0"\n{listener}\n{text}')
+
+    def start_batond(self, text: str, listener: str = "") -> None:
+        self.configure(text, listener)
+        self.log = os.path.join(self.folder.name, "log")
+        with open(self.log, "ab") as log:
+            self.batond = self.start([BATOND, "--config", self.configuration], stderr=log)
+        self.until(lambda: self.status() is not None, "batond answers")
+        self.port = int(self.ask("status")["listeners"][0]["address"].rsplit(":", 1)[1])
+
+    def start_worker(self, pool: str, name: str, *manner: str) -> subprocess.Popen:
+        worker = self.start([WORKER, pool, name, *manner], stdout=subprocess.PIPE)
+        self.assertEqual(worker.stdout.readline(), b"ready\n")
+        if "stop-after-link" not in manner:
+            self.until(lambda: any(w["process"] == worker.pid and w["credit"] for w in self.workers(pool)), "credit")
+        return worker
+
+    def until(self, held: Callable[[], Any], what: str) -> Any:
+        end = time.monotonic() + PATIENCE
+        while True:
+            value = held()
+            if value:
+                return value
+            if time.monotonic() > end:
+                with open(self.log, encoding="utf-8") as log:
+                    self.fail(f"waited in vain until {what}; batond's log:\n{log.read()[-4000:]}")
+            time.sleep(0.01)  # between two looks
+
+    def ask(self, verb: str, **more: Any) -> Dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(PATIENCE)
+            control.connect(self.control)
+            control.sendall(json.dumps({"do": verb, **more}).encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                part = control.recv(1 << 20)
+                if not part:
+                    raise ConnectionResetError("batond has closed the control connection")
+                answer += part
+        return json.loads(answer)
+
+    def status(self) -> Optional[Dict[str, Any]]:
+        try:
+            return self.ask("status")
+        except OSError:
+            return None
+
+    def counter(self, name: str) -> int:
+        return self.ask("status")["counters"][name]
+
+    def pool(self, name: str) -> Dict[str, Any]:
+        return next(pool for pool in self.ask("workers")["pools"] if pool["name"] == name)
+
+    def workers(self, pool: str) -> List[Dict[str, Any]]:
+        return self.pool(pool)["workers"]
+
+    def client(self, octets: bytes = b"") -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        self.addCleanup(client.close)
+        client.sendall(octets)
+        return client
+
+    def greeted_by(self, client: socket.socket) -> str:
+        """The worker's name; it has seen the client's own port."""
+        line = read_line(client)
+        name, port = line.split()
+        self.assertEqual(int(port), client.getsockname()[1])
+        return name
+
+    def echoes(self, client: socket.socket, octets: bytes = b"and on") -> None:
+        client.sendall(octets)
+        self.assertEqual(read_exactly(client, len(octets)), octets)
+
+
+def read_exactly(client: socket.socket, size: int) -> bytes:
+    octets = b""
+    while len(octets) < size:
+        part = client.recv(size - len(octets))
+        if not part:
+            break
+        octets += part
+    return octets
+
+
+def read_line(client: socket.socket) -> str:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = client.recv(1)
+        if not part:
+            break
+        line += part
+    return line.decode()
+
+
+def read_all(client: socket.socket) -> bytes:
+    octets = b""
+    while part := client.recv(65536):
+        octets += part
+    return octets
+
+
+def http(host: str, path: str = "/") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+def iso(called: bytes) -> bytes:
+    """A TPKT with a CR (RFC 905 13.3), source reference 0x1234, calling TSEL "ME"."""
+    parameters = b"\xc1\x02ME" + b"\xc2" + bytes([len(called)]) + called
+    tpdu = b"\xe0\x00\x00\x12\x34\x00" + parameters
+    return bytes([3, 0, 0, 5 + len(tpdu), len(tpdu)]) + tpdu
+
+
+def postgres(user: str, database: str) -> bytes:
+    body = b"\x00\x03\x00\x00" + f"user\0{user}\0database\0{database}\0\0".encode()
+    return (4 + len(body)).to_bytes(4, "big") + body
+
+
+def descriptors(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/fd"))
