@@ -223,8 +223,9 @@ TEST_F(Groups, TwoThousandConnectionsCommitAtOnce) {
         checked(soc_commit(link, -1), "soc_commit");
         expect_outcomes(link, numbers, 0);
         const auto took = std::chrono::duration_cast<std::chrono::microseconds>(os::monotonic_now() - begin);
-        std::printf("%u connections and a listening socket: committed in %lld us\n", count + 1,
+        std::printf("%u end points, one of them listening: committed in %lld us\n", count + 1,
                     static_cast<long long>(took.count()));
+        (void)std::fflush(stdout);  // a role ends without
         require(took < std::chrono::seconds{1}, "at once");
         service.expect_answers();
       },

@@ -57,9 +57,25 @@ TEST_F(Offer, OfASocketThatIsNotConnectedIsRefused) {
   expect_refused(listener_->call([] { return soc_socket(AF_INET6, SOCK_STREAM, 0); }).value, AF_INET6, ENOTCONN);
 }
 
-TEST_F(Offer, OfAListeningSocketIsRefused) {
-  EXPECT_ERRNO(EINVAL, offer(Connection{{}, front_, AF_INET}));
-  EXPECT_ERRNO(EINVAL, offer(Connection{{}, front6_, AF_INET6}));
+TEST_F(Offer, OfAListeningSocketMovesItAsOne) {
+  for (const int family : {AF_INET, AF_INET6}) {
+    const int number = listener_
+                           ->call([family] {
+                             const int made = soc_socket(family, SOCK_STREAM, 0);
+                             return soc_listen(made, 1) == 0 ? made : -1;  // at a port that the kernel chooses
+                           })
+                           .value;
+    const int there = moved(Connection{{}, number, family});
+    EXPECT_NE(offered_.redhdr_red_ltcp.flags & RED_LISTENING, 0);
+    const auto listens = server_->call([there] {
+      int on = 0;
+      socklen_t size = sizeof on;
+      return soc_getsockopt(there, SOL_SOCKET, SO_ACCEPTCONN, &on, &size) == 0 && on == 1;
+    });
+    EXPECT_TRUE(listens.value);
+    close_in(*server_, {there});
+    close_in(*listener_, {number});
+  }
 }
 
 TEST_F(Offer, OfADatagramSocketIsRefused) {
