@@ -127,7 +127,25 @@ class SocMove(ctypes.Structure):
         ("id", ctypes.c_uint64),
         ("data", ctypes.c_void_p),
         ("length", ctypes.c_uint32),
+        ("blob", ctypes.c_void_p),
+        ("blob_length", ctypes.c_uint32),
+        ("kind", ctypes.c_int),
+        ("flags", ctypes.c_int),
     ]
+
+
+_free = ctypes.CDLL(None).free
+_free.argtypes = (ctypes.c_void_p,)
+_free.restype = None
+
+
+def take_over(memory: Optional[int], length: int) -> bytes:
+    """The octets of memory that the library has allocated for its caller, which is freed."""
+    if not memory:
+        return b""
+    octets = ctypes.string_at(memory, length)
+    _free(memory)
+    return octets
 
 
 COUNTERS = (

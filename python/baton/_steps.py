@@ -42,13 +42,15 @@ class Moved(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """An end point that has come by give(): it is this process's already. `data` is what the listener had read.
+    """An end point that has come by give(): it is this process's already. `data` is what the listener had read, `blob` what
+    its program says of it.
 
     `socket` is a socket.socket, or a Link where it is one of AF_ISO."""
 
     socket: Any
     data: bytes
     id: int
+    blob: bytes = b""
 
 
 class Outcome(NamedTuple):
@@ -475,12 +477,17 @@ class LinkBase(Descriptor):
             return lib.attempt(lib.library.soc_take, self._fd, moves, most, 0) or None
 
         count = yield from self._until(take)
-        return [
-            Arrival(
-                adopt(move.fd, link_type, nonblocking), ctypes.string_at(move.data, move.length), int(move.id)
-            )
-            for move in moves[:count]
-        ]
+        arrivals: List[Arrival] = []
+        for move in moves[:count]:
+            blob = lib.take_over(move.blob, move.blob_length)
+            if move.flags == 0:
+                end_point = adopt(move.fd, link_type, nonblocking)
+                arrivals.append(Arrival(end_point, ctypes.string_at(move.data, move.length), int(move.id), blob))
+            elif move.fd >= 0:
+                lib.library.soc_close(move.fd)  # of a group: declined
+        if not arrivals:
+            raise OSError(errno.EOPNOTSUPP, "the listener gives a group, which this package does not take")
+        return arrivals
 
 
 def _family(end_point: EndPoint) -> int:
