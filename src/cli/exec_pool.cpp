@@ -44,7 +44,13 @@ bool PoolLink::connect() {
 std::optional<UniqueFd> PoolLink::take() {
   soc_move move{};
   const int taken = ::soc_take(link_->get(), &move, 1, 0);
-  if (taken > 0) return UniqueFd{adopt, move.fd};
+  if (taken > 0) {
+    std::free(move.blob);
+    UniqueFd end_point{adopt, move.fd};
+    if (move.flags == 0) return end_point;
+    link_.reset();  // a group is for a program that takes over from another one: its listener has all back
+    return std::nullopt;
+  }
   // Want of descriptors goes by; else the link has ended, or brought octets that cannot be put back.
   if (taken < 0 && errno != EMFILE && errno != ENFILE) link_.reset();
   return std::nullopt;

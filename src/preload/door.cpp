@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <span>
 
 #include "baton/soc.h"
@@ -124,7 +125,12 @@ os::Result<std::optional<UniqueFd>> Door::take() {
   const int error = errno;
   if (taken > 0) {
     tell_more();
-    return UniqueFd{adopt, move.fd};
+    std::free(move.blob);
+    UniqueFd end_point{adopt, move.fd};
+    if (move.flags == 0) return end_point;
+    // A group is for a program that takes over from another one: its listener has all back.
+    lost(longest_pause);
+    return std::nullopt;
   }
   if (taken == 0) {
     tell_more();
