@@ -218,6 +218,7 @@ TEST_F(Groups, TwoThousandConnectionsCommitAtOnce) {
         numbers.push_back(service.listening.release());
         hold_all(link, numbers, false);
         require(soc_commit(link, 0) == -1 && errno == EWOULDBLOCK, "not ready yet");
+        done.send(0);
         (void)told.receive();
         const Instant begin = os::monotonic_now();
         checked(soc_commit(link, -1), "soc_commit");
@@ -233,6 +234,7 @@ TEST_F(Groups, TwoThousandConnectionsCommitAtOnce) {
         checked(soc_credit(link, 512), "soc_credit");
         std::vector<soc_move> held;
         (void)take_whole_group(link, [&](std::uint32_t, const soc_move& move) { held.push_back(move); });
+        (void)done.receive();
         told.send(0);
         require(checked(soc_ready(link, -1), "soc_ready") == count + 1, "all usable");
         for (const soc_move& move : held)
@@ -354,7 +356,7 @@ TEST_F(Groups, AServerThatDiesBeforeTheCommitGivesAllBackAlsoWhereAForkedChildLi
 }
 
 TEST_F(Groups, AListenerThatDiesAfterTheCommitLeavesAllToTheServer) {
-  const Mailbox port;
+  const Mailbox begun;
   std::vector<Child> roles;
   roles.emplace_back("server", [&] {
     const int tsap = steps.listen(server_name);
@@ -362,6 +364,7 @@ TEST_F(Groups, AListenerThatDiesAfterTheCommitLeavesAllToTheServer) {
     const int link = accept_link(tsap);
     std::vector<int> parked;
     (void)take_whole_group(link, [&](std::uint32_t, const soc_move& move) { parked.push_back(move.fd); });
+    (void)begun.receive();
     require(soc_ready(link, 0) == -1 && errno == EWOULDBLOCK, "not committed");
     told.send(0);
     (void)done.receive();  // L is gone
@@ -380,7 +383,8 @@ TEST_F(Groups, AListenerThatDiesAfterTheCommitLeavesAllToTheServer) {
       service.clients.clear();
       const int link = steps.connect(server_name);
       hold_all(link, service.end_points, false);
-      (void)soc_commit(link, 0);
+      require(soc_commit(link, 0) == -1 && errno == EWOULDBLOCK, "not ready yet");
+      begun.send(0);
       (void)told.receive();
       checked(soc_commit(link, -1), "soc_commit");
       ::_exit(0);
@@ -396,7 +400,7 @@ TEST_F(Groups, AListenerThatDiesAfterTheCommitLeavesAllToTheServer) {
 }
 
 TEST_F(Groups, AListenerThatDiesBeforeTheCommitLeavesNothing) {
-  const Mailbox held;
+  const Mailbox begun;
   std::vector<Child> roles;
   roles.emplace_back("server", [&] {
     const int tsap = steps.listen(server_name);
@@ -404,6 +408,7 @@ TEST_F(Groups, AListenerThatDiesBeforeTheCommitLeavesNothing) {
     const int link = accept_link(tsap);
     std::vector<int> parked;
     (void)take_whole_group(link, [&](std::uint32_t, const soc_move& move) { parked.push_back(move.fd); });
+    (void)begun.receive();
     told.send(0);
     require(soc_ready(link, -1) == -1 && errno == ECANCELED, "the group is off");
     for (const int number : parked) checked(soc_close(number), "soc_close");
@@ -416,7 +421,8 @@ TEST_F(Groups, AListenerThatDiesBeforeTheCommitLeavesNothing) {
     if (listener == 0) {
       const int link = steps.connect(server_name);
       hold_all(link, service.end_points, false);
-      (void)soc_commit(link, 0);
+      require(soc_commit(link, 0) == -1 && errno == EWOULDBLOCK, "not ready yet");
+      begun.send(0);
       (void)told.receive();
       ::_exit(0);
     }
