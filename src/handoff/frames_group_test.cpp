@@ -28,9 +28,9 @@ struct HeldCall {
   Octets group = hex("0102030405060708"), memfds = hex("0001"), blobs = hex("b0b1b2");
   int flags = express | held;
   HeldCall() {
-    for (Octets* item : {&first, &second}) item->resize(40);
-    first = first + hex("00000000 00000000 00000003 00");
-    second = second + hex("00000000 00000000 01000000 01");
+    const Octets start = copy(Bytes{first_item}.first(40));
+    first = start + hex("00000000 00000000 00000003 00");
+    second = start + hex("00000000 00000000 01000000 01");
   }
   [[nodiscard]] Octets octets() const {
     Builder frame{call_type, move, flags};
@@ -68,12 +68,9 @@ TEST(DecodeFrame, RefusesACallWhoseBlobsOrGroupDoNotAgree) {
   refused([](HeldCall& call) { call.group = hex("0000000000000000"); });
   refused([](HeldCall& call) { call.flags = express; });  // no group, and a field that names one
   refused([](HeldCall& call) { call.flags = held; });
-  // Above what either way may bring.
-  refused([](HeldCall& call) { call.second = call.first.empty() ? Octets{} : first_item; });
-  refused([](HeldCall& call) {
-    call.second.resize(call.second.size() - 5);
-    call.second = call.second + hex("01000001 01");
-  });
+  refused([](HeldCall& call) { call.second = first_item; });  // none comes apart
+  // More than a memfd may bring.
+  refused([](HeldCall& call) { call.second = copy(Bytes{call.second}.first(call_record - 5)) + hex("01000001 01"); });
 }
 
 }  // namespace
