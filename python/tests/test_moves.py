@@ -158,6 +158,20 @@ class Outcomes(Case):
         server.end(-signal.SIGKILL)
         self.assertEqual(receive(client, 1), b"")
 
+    def test_listening_socket(self) -> None:
+        with baton.LinkListener("listening") as listener:
+            child = os.fork()
+            if child == 0:
+                with baton.Link.connect("listening", timeout=WAIT) as giving:
+                    giving.offer(socket.create_server(("127.0.0.1", 0)), timeout=WAIT)
+                os._exit(0)
+            with listener.accept(timeout=WAIT) as link:
+                moved = link.take(timeout=WAIT).accept(timeout=WAIT)
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+            with moved, socket.create_connection(moved.getsockname(), WAIT) as client, moved.accept()[0] as accepted:
+                client.sendall(b"x")
+                self.assertEqual(receive(accepted, 1), b"x")
+
     def test_what_does_not_move(self) -> None:
         server, link = self.server(), self.link()
         client, end_point = self.pair()
