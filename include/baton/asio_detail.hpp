@@ -127,7 +127,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   using Clock = Deadline::Clock;
   // It is ready, and yet there is nothing for anyone: the library has no room, or waits for a peer that reads.
   static constexpr std::chrono::milliseconds stalled_time{5};
-  // What nobody here wants stands in front; or credit, which shows in nothing, was read after the last attempt.
+  // What nobody here wants stands in front.
   static constexpr std::chrono::milliseconds unclaimed_time{50};
   // A process has died and its link lives on, held by a child of it: seen by looking, not on the descriptor.
   static constexpr std::chrono::seconds death_time{1};
@@ -172,7 +172,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   bool pass() {
     const std::size_t before = pending();
     const bool changed = attempt_all(false);
-    // Credit is counted nowhere: who waits for it is the last one to read.
+    // Credit counts only after a give has missed it: who waits for it is the last one to read.
     return attempt_all(true) || changed || pending() != before;
   }
   bool attempt_all(bool giving) {

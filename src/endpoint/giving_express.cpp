@@ -83,14 +83,17 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   // Descriptors on their way count against the user's limit (unix(7)): a server that does not take gets a share only.
   const std::size_t share = std::max(os::descriptor_limit() / 4, handoff::max_batch);
   const std::size_t least = goes_apart(*moves[0]) ? 2 : 1;
+  wanted_credit_ = 0;
   while (credit_ < least || in_doubt_ >= share) {
     if (news && peer_is_old()) return fail(Fault::PeerTooOld);
     const Pumped pumped = pump(lock);
     if (pumped == Pumped::Progress) continue;
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
-    if (auto waited = pause(lock, waiting, POLLIN); !waited)
+    if (auto waited = pause(lock, waiting, POLLIN); !waited) {
+      wanted_credit_ = least;
       return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
+    }
   }
   if (news && peer_is_old()) return fail(Fault::PeerTooOld);
   if (held && given_group_over_) return std::unexpected{*given_group_over_};

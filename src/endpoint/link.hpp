@@ -108,7 +108,12 @@ class Link final : public IsoConnection {
   Result<std::size_t> give(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
                            const Waiting& waiting);
   /// Express moves that the peer takes now.
-  [[nodiscard]] std::size_t credit(const Lock&) const noexcept { return credit_; }
+  [[nodiscard]] std::size_t credit(const Lock&) noexcept {
+    wanted_credit_ = 0;
+    return credit_;
+  }
+  /// The last give() has failed for want of credit, there is some now, and the program does not know.
+  [[nodiscard]] bool credit_has_come(const Lock&) const noexcept { return wanted_credit_ > 0 && credit_ >= wanted_credit_; }
   // Groups (giving_group.cpp). Off: the failure says why, and all of it is among the outcomes.
   /// As give(), into the link's group.
   Result<std::size_t> hold(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
@@ -358,6 +363,7 @@ class Link final : public IsoConnection {
   std::deque<std::shared_ptr<GivenMove>> outcomes_;              // express moves with outcome, not collected
   std::size_t in_doubt_ = 0;
   std::size_t credit_ = 0;                     // express moves that the peer still takes
+  std::size_t wanted_credit_ = 0;              // what the last give() lacked
   std::optional<handoff::Group> given_group_;  // until it is committed or off
   std::optional<Failure> given_group_over_;    // off, and the program has not been told why
   std::shared_ptr<Process> group_server_;      // who said HELD

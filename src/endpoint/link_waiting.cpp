@@ -95,7 +95,7 @@ void Link::renew_parked(const Lock& lock, const std::shared_ptr<AwaitedMove>& mo
   if (!move->machine.ended()) renew_parked(lock, move->number, move->parked_cookie, move);
 }
 
-std::size_t Link::pending(const Lock&) const noexcept {
+std::size_t Link::pending(const Lock& lock) const noexcept {
   const auto called = std::ranges::count_if(awaited_, [](const auto& entry) {
     return entry.second->machine.state() == handoff::ServerState::Called || entry.second->no_descriptor;
   });
@@ -103,7 +103,8 @@ std::size_t Link::pending(const Lock&) const noexcept {
   const std::size_t group = (given_group_ && given_group_->state() == handoff::GroupState::Ready ? 1U : 0U) +
                             (taken_group_ && !awaits_commit() ? 1U : 0U) + (given_group_over_ ? 1U : 0U) +
                             (taken_group_over_ ? 1U : 0U);
-  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called) + group;
+  return inbox_.size() + arrived_.size() + outcomes_.size() + static_cast<std::size_t>(called) + group +
+         (credit_has_come(lock) ? 1U : 0U);
 }
 
 bool Link::readable(const Lock& lock) const noexcept {

@@ -178,8 +178,22 @@ TEST_F(Limits, WithoutCreditNothingIsGiven) {
   EXPECT_EQ(refused.value, -1);
   EXPECT_EQ(refused.error, EAGAIN);
   expect_serves(*listener_, client_.number, client_);
+  // Who has been told so can wait for credit, in a loop too.
+  const auto ready = [&](int timeout_ms) {
+    return listener_->call([=, link = link_.in_listener] {
+      pollfd entry{link, POLLIN, 0};
+      return soc_poll_ms(&entry, 1, timeout_ms);
+    });
+  };
+  const auto pending = [&] { return listener_->call([link = link_.in_listener] { return soc_pending(link); }).value; };
+  EXPECT_EQ(ready(0).value, 0);
+  EXPECT_EQ(pending(), 0);
   EXPECT_EQ(server_->call([link = link_.in_server] { return soc_credit(link, 1); }).value, 1);
-  EXPECT_EQ(give(0).value, 1);
+  EXPECT_EQ(ready(20'000).value, 1);
+  EXPECT_EQ(pending(), 1);
+  EXPECT_EQ(give(O_NONBLOCK).value, 1);
+  EXPECT_EQ(ready(0).value, 0);
+  EXPECT_EQ(pending(), 0);
   const Connection second = connect_client();
   const auto none_left = listener_->call([link = link_.in_listener, number = second.number] {
     ::fcntl(link, F_SETFL, O_NONBLOCK);
