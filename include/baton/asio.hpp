@@ -7,6 +7,10 @@
 //   auto moved = co_await link.async_offer(std::move(socket), 5s, use_awaitable);        // an asio::ip::tcp::socket
 //   ... if (!moved) serve(baton::to_socket(executor, std::move(moved.error().end_point)));   // ... comes back
 //
+//   baton::AsyncGroup group{link};                 // a restart: all or nothing; the other side: AsyncHeldGroup
+//   co_await group.async_add(std::move(acceptor), use_awaitable); ...
+//   co_await group.async_commit(use_awaitable);
+//
 // Any completion token: coroutines, callbacks, use_future. Completion is with one std::expected, void(std::expected<T,
 // Error>), and not with (error_code, T): a coroutine would make an exception of the error_code and drop the T beside
 // it, and with it the connection that a failure gives back. Nothing here throws.
@@ -25,7 +29,7 @@
 #ifndef BATON_ASIO_HPP
 #define BATON_ASIO_HPP
 
-#include <baton/asio_detail.hpp>
+#include <baton/asio_operations.hpp>
 
 #include <asio/ip/tcp.hpp>
 
@@ -89,167 +93,15 @@ std::expected<Socket, MoveFailure<EndPoint>> to_asio(const asio::any_io_executor
 }
 
 namespace detail {
-
-struct LinkWaiter final : Waiter {
-  using Waiter::Waiter;
-  ~LinkWaiter() override { detach(); }
-  Link link;
-
- protected:
-  std::size_t pending() const noexcept override { return link.is_open() ? link.pending().value_or(0) : 0; }
-};
-struct ListenerWaiter final : Waiter {
-  ListenerWaiter(const asio::any_io_executor& executor, LinkListener its)
-      : Waiter{executor}, listener{std::move(its)} {}
-  ~ListenerWaiter() override { detach(); }
-  LinkListener listener;
-};
-
-/// Nothing for this operation yet: nothing has come, or what stands in front is another one's.
-inline bool later(const Error& error) noexcept {
-  return error.would_block() || error.number() == ENOMSG || error.number() == EIO;
+/// What moves of it, taken away from the caller.
+inline std::expected<Connection, Error> to_end_point(Connection&& connection) { return std::move(connection); }
+inline std::expected<Listener, Error> to_end_point(Listener&& listener) { return std::move(listener); }
+inline std::expected<Connection, Error> to_end_point(asio::ip::tcp::socket&& socket) {
+  return from_socket(std::move(socket));
 }
-
-/// A call that gives its result at once, or later().
-template <class Call>
-struct Simple {
-  using Result = std::invoke_result_t<Call&>;
-  std::optional<Result> attempt(Attempted& attempted) {
-    Result result = call();
-    if (result || !later(result.error())) return result;
-    attempted.wants_room = wants_room;
-    return std::nullopt;
-  }
-  Result stop(Error why) { return std::unexpected{std::move(why)}; }
-
-  Call call;
-  bool wants_room = false;
-};
-template <class Call>
-Simple(Call, bool) -> Simple<Call>;
-
-struct Connects {
-  using Result = std::expected<void, Error>;
-  std::optional<Result> attempt(Attempted& attempted) {
-    if (at->link.is_open()) return std::unexpected{Error{EISCONN, "this link is connected"}};
-    if (!connecting) {
-      auto begun = Link::begin_connect(server, own);
-      if (!begun) return std::unexpected{begun.error()};
-      connecting = std::move(*begun);
-    }
-    at->detach();  // before what fails is closed
-    auto link = connecting->finish(Deadline::now());
-    if (!link && !link.error().would_block()) return std::unexpected{link.error()};
-    const int number = link ? link->native_handle() : connecting->native_handle();
-    if (auto attached = at->attach(number); !attached) return std::unexpected{attached.error()};
-    if (!link) {
-      attempted.wants_room = connecting->events() == POLLOUT;
-      return std::nullopt;
-    }
-    at->link = std::move(*link);
-    return Result{};
-  }
-  Result stop(Error why) {
-    if (connecting) at->detach();
-    connecting.reset();
-    return std::unexpected{std::move(why)};
-  }
-
-  LinkWaiter* at;
-  Selector server;
-  Selector own;
-  std::optional<Connecting<Link>> connecting = std::nullopt;
-};
-
-struct Offers {
-  using Result = std::expected<Moved, MoveFailure<Connection>>;
-  std::optional<Result> attempt(Attempted& attempted) {
-    attempted.wants_room = false;
-    if (unfit) return stop(*unfit);
-    if (!move) {
-      auto begun = at->link.begin_offer(std::move(connection), already_read, Deadline::now());
-      if (!begun) {
-        connection = std::move(begun.error().end_point);
-        if (!begun.error().error.would_block()) return stop(std::move(begun.error().error));
-        attempted.wants_room = true;
-        return std::nullopt;
-      }
-      move = std::move(*begun);
-      attempted.advanced = true;
-    }
-    const bool called = move->in_doubt();
-    auto outcome = move->outcome(Deadline::now());
-    if (outcome || !move->pending()) return outcome;
-    attempted.advanced = attempted.advanced || called != move->in_doubt();
-    return std::nullopt;
-  }
-  /// Takes the end point back, if it is not called yet.
-  Result stop(Error why) {
-    if (!move) return std::unexpected{MoveFailure<Connection>{std::move(why), std::move(connection)}};
-    move->cancel();
-    auto outcome = move->outcome(Deadline::now());
-    if (outcome) return outcome;
-    MoveFailure<Connection> failure{std::move(why), std::move(outcome.error().end_point), outcome.error().refusal};
-    if (move->pending()) failure.in_doubt = std::move(*move);
-    return std::unexpected{std::move(failure)};
-  }
-
-  LinkWaiter* at;
-  Connection connection;
-  Octets already_read;
-  std::optional<OutgoingMove<Connection>> move = std::nullopt;
-  std::optional<Error> unfit = std::nullopt;
-};
-
-struct Accepts {
-  using Result = std::expected<Connection, Error>;
-  std::optional<Result> attempt(Attempted& attempted) {
-    attempted.wants_room = false;
-    if (!accepting) {
-      auto begun = std::move(incoming).begin_accept(Deadline::now());
-      if (!begun && !begun.error().would_block()) return std::unexpected{begun.error()};
-      attempted.wants_room = !begun;
-      if (!begun) return std::nullopt;
-      accepting = std::move(*begun);
-      attempted.advanced = true;
-    }
-    auto taken = accepting->take(Deadline::now());
-    if (taken || !accepting->pending()) return taken;
-    return std::nullopt;
-  }
-  /// What has not come yet stays with the listener.
-  Result stop(Error why) {
-    accepting.reset();
-    return std::unexpected{std::move(why)};
-  }
-
-  Incoming incoming;
-  std::optional<Accepting> accepting = std::nullopt;
-};
-
-struct Sends {
-  using Result = std::expected<std::size_t, Error>;
-  std::optional<Result> attempt(Attempted& attempted) {
-    do {
-      const auto taken = at->link.send(rest, Deadline::now());
-      if (!taken && !taken.error().would_block()) return taken;
-      attempted.wants_room = !taken;
-      if (!taken) return std::nullopt;
-      rest = rest.from(*taken);
-      sent += *taken;
-    } while (!rest.empty());
-    return sent;
-  }
-  Result stop(Error why) {
-    if (sent > 0) return sent;
-    return std::unexpected{std::move(why)};
-  }
-
-  LinkWaiter* at;
-  Octets rest;
-  std::size_t sent = 0;
-};
-
+inline std::expected<Listener, Error> to_end_point(asio::ip::tcp::acceptor&& acceptor) {
+  return from_acceptor(std::move(acceptor));
+}
 }  // namespace detail
 
 /// A Link and its executor. It begins closed; assign() or async_connect() opens it.
@@ -306,18 +158,13 @@ class AsyncLink {
   template <class EndPoint, class Token>
     requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Octets already_read, Deadline deadline, Token&& token) {
-    if constexpr (std::same_as<EndPoint, Connection>) {
-      return start(detail::Kind::Each, deadline, detail::Offers{waiter_.get(), std::move(end_point), already_read},
-                   std::forward<Token>(token));
-    } else {
-      auto connection = from_socket(std::move(end_point));
-      detail::Offers offer{waiter_.get(), {}, already_read};
-      if (connection)
-        offer.connection = std::move(*connection);
-      else
-        offer.unfit = connection.error();
-      return start(detail::Kind::Each, deadline, std::move(offer), std::forward<Token>(token));
-    }
+    auto connection = detail::to_end_point(std::move(end_point));
+    detail::Offers offer{waiter_.get(), {}, already_read};
+    if (connection)
+      offer.connection = std::move(*connection);
+    else
+      offer.unfit = connection.error();
+    return start(detail::Kind::Each, deadline, std::move(offer), std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
     requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
@@ -414,6 +261,9 @@ class AsyncLink {
   }
 
  private:
+  friend class AsyncGroup;
+  friend class AsyncHeldGroup;
+
   template <class Body, class Token>
   auto start(detail::Kind kind, Deadline deadline, Body body, Token&& token) {
     return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, kind, deadline, std::move(body),
@@ -421,6 +271,102 @@ class AsyncLink {
   }
 
   std::shared_ptr<detail::LinkWaiter> waiter_;
+};
+
+/// A Group of an AsyncLink: called off when it goes uncommitted; an operation that is under way keeps it.
+class AsyncGroup {
+ public:
+  explicit AsyncGroup(AsyncLink& link) : waiter_{link.waiter_}, group_{std::make_shared<Group>(link.link())} {}
+
+  /// -> std::expected<std::uint64_t, MoveFailure<Connection or Listener>>: as Group::add. In order, whether each is
+  /// waited for or not; then the commit.
+  template <class EndPoint, class Token>
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Octets already_read, Octets blob, Deadline deadline, Token&& token) {
+    auto owned = detail::to_end_point(std::move(end_point));
+    detail::Adds<typename decltype(owned)::value_type> add{group_, {}, already_read, blob};
+    if (owned)
+      add.end_point = std::move(*owned);
+    else
+      add.unfit = owned.error();
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Give, deadline, std::move(add),
+                         std::forward<Token>(token));
+  }
+  template <class EndPoint, class Token>
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Deadline deadline, Token&& token) {
+    return async_add(std::move(end_point), Octets{}, Octets{}, deadline, std::forward<Token>(token));
+  }
+  template <class EndPoint, class Token>
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Token&& token) {
+    return async_add(std::move(end_point), Deadline::never(), std::forward<Token>(token));
+  }
+
+  /// -> std::expected<void, Error>: as Group::commit. At its deadline nothing has changed; cancelled, the group is off.
+  template <class Token>
+  auto async_commit(Deadline deadline, Token&& token) {
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Give, deadline,
+                         detail::Commits{group_}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_commit(Token&& token) {
+    return async_commit(Deadline::never(), std::forward<Token>(token));
+  }
+  /// Everything comes back by async_outcomes(). Does not wait.
+  std::expected<void, Error> abort() noexcept { return group_->abort(); }
+  /// -> std::expected<std::vector<Outcome>, Error>: as Group::outcomes: of all that was added.
+  template <class Token>
+  auto async_outcomes(Deadline deadline, Token&& token) {
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Outcomes, deadline,
+                         detail::Settles{group_}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_outcomes(Token&& token) {
+    return async_outcomes(Deadline::never(), std::forward<Token>(token));
+  }
+  /// End points whose outcome is not known.
+  [[nodiscard]] std::size_t size() const noexcept { return group_->size(); }
+
+ private:
+  std::shared_ptr<detail::LinkWaiter> waiter_;
+  std::shared_ptr<Group> group_;
+};
+
+/// A HeldGroup of an AsyncLink: refused when it goes before async_ready() has succeeded.
+class AsyncHeldGroup {
+ public:
+  explicit AsyncHeldGroup(AsyncLink& link) : waiter_{link.waiter_}, group_{std::make_shared<HeldGroup>(link.link())} {}
+
+  /// -> std::expected<void, Error>: as HeldGroup::collect. Cancelled, the group is refused.
+  template <class Token>
+  auto async_collect(Deadline deadline, Token&& token) {
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Take, deadline,
+                         detail::Collects{group_}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_collect(Token&& token) {
+    return async_collect(Deadline::never(), std::forward<Token>(token));
+  }
+  /// As HeldGroup: what has come so far, lives until async_ready() has completed.
+  [[nodiscard]] std::vector<Held> items() const noexcept { return group_->items(); }
+  [[nodiscard]] std::vector<Taken> others() noexcept { return group_->others(); }
+  /// -> std::expected<std::vector<Taken>, Error>: as HeldGroup::ready. Cancelled, the group is refused.
+  template <class Token>
+  auto async_ready(Deadline deadline, Token&& token) {
+    return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Take, deadline,
+                         detail::Readies{group_}, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_ready(Token&& token) {
+    return async_ready(Deadline::never(), std::forward<Token>(token));
+  }
+  /// Refuses it: everything stays with the old process.
+  void abort() noexcept { group_->abort(); }
+
+ private:
+  std::shared_ptr<detail::LinkWaiter> waiter_;
+  std::shared_ptr<HeldGroup> group_;
 };
 
 /// A LinkListener and its executor.

@@ -155,6 +155,12 @@ class HeldGroup {
     return items;
   }
   [[nodiscard]] std::vector<Taken> others() noexcept { return std::exchange(others_, {}); }
+  /// Refused: everything stays with L.
+  void abort() noexcept {
+    if (link_) ::soc_abort(number());
+    parked_.clear();  // closed: of a group that is committed already this gives each one back
+    complete_ = false;
+  }
 
   /// Says that this process has all it needs, and waits for the commit: the end points, in the order in which they were
   /// added; data flows at them. ETIMEDOUT, EWOULDBLOCK: call again. ECANCELED: L called it off or died; EPROTO: the

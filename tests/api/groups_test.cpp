@@ -5,20 +5,12 @@
 
 #include <string>
 
-#include "api/stage.hpp"
+#include "api/belongings.hpp"
 
 namespace baton::test {
 namespace {
 
 constexpr std::size_t large = 200'000;  // octets of a blob that goes in a memfd
-
-/// What the old process has: a listening socket, a connection of it, and one that waits in its queue.
-struct Belongings {
-  Listener front = got(Listener::listen(Address::loopback(0)));
-  Connection client = got(Connection::connect(got(front.local_address()), patience));
-  Connection accepted = got(front.accept(patience));
-  Connection queued = got(Connection::connect(got(front.local_address()), patience));
-};
 
 void add_all(Group& group, Belongings& all) {
   const auto added = [](const auto& result) {
@@ -31,38 +23,11 @@ void add_all(Group& group, Belongings& all) {
 
 /// Everything has come back, and works.
 void expect_back(Group& group, Belongings& all) {
-  auto outcomes = got(group.outcomes(patience));
-  require(outcomes.size() == 2 && group.size() == 0, "every outcome is told");
-  for (Outcome& outcome : outcomes) {
-    require(!outcome.moved(), "nothing has moved");
-    if (outcome.listener.is_open()) all.front = std::move(outcome.listener);
-    if (outcome.connection.is_open()) all.accepted = std::move(outcome.connection);
-  }
-  (void)got(all.front.accept(patience));
-  got(all.accepted.write("L", patience));
-  require(read_octets(all.client, 1) == "L", "the listener serves its client again");
+  all.expect_back(got(group.outcomes(patience)));
+  require(group.size() == 0, "nothing is left");
 }
 
-class Groups : public ::testing::Test {
- protected:
-  void play(const std::function<void(Link&)>& listener, const std::function<void(Link&)>& server) {
-    std::vector<Child> roles;
-    roles.emplace_back("server", [&] {
-      auto names = got(LinkListener::listen(server_name));
-      stage.listening.send(0);
-      auto link = got(names.accept(patience));
-      require(got(link.credit(8)) == 8, "room for all of it");
-      server(link);
-    });
-    roles.emplace_back("listener", [&] {
-      (void)stage.listening.receive();
-      auto link = got(Link::connect(server_name, patience));
-      listener(link);
-    });
-    EXPECT_EQ(finish(roles), "");
-  }
-  Stage stage;
-};
+using Groups = GroupsOfTwo;
 
 TEST_F(Groups, MoveTogetherWithTheirBlobs) {
   play(
@@ -73,9 +38,7 @@ TEST_F(Groups, MoveTogetherWithTheirBlobs) {
         refused(group.commit(Deadline::now()), EWOULDBLOCK);
         stage.reply.send(0);
         got(group.commit(patience));
-        for (const Outcome& outcome : got(group.outcomes(patience))) require(outcome.moved(), "moved");
-        require(read_octets(all.client, 1) == "S", "the server has the connection");
-        require(read_octets(all.queued, 1) == "Q", "and what waited in the queue");
+        all.expect_moved(got(group.outcomes(patience)));
       },
       [&](Link& link) {
         HeldGroup group{link};
@@ -88,9 +51,7 @@ TEST_F(Groups, MoveTogetherWithTheirBlobs) {
         require(text_of(items[1].already_read) == "hel", "what was read of the client");
         auto taken = got(group.ready(patience));
         require(taken.size() == 2, "both");
-        got(taken[1].connection.write("S", patience));
-        auto queued = got(taken[0].listener.accept(patience));
-        got(queued.write("Q", patience));
+        serve_both(taken[0].listener, taken[1].connection);
       });
 }
 
@@ -108,6 +69,24 @@ TEST_F(Groups, ComeBackWhenTheServerDropsThem) {
           HeldGroup group{link};
           got(group.collect(patience));
         }
+        refused(link.await_offer(patience), ECONNRESET);
+      });
+}
+
+TEST_F(Groups, ComeBackWhenTheServerRefusesThem) {
+  play(
+      [](Link& link) {
+        Belongings all;
+        Group group{link};
+        add_all(group, all);
+        refused(group.commit(patience), ECANCELED);
+        expect_back(group, all);
+      },
+      [](Link& link) {
+        HeldGroup group{link};
+        got(group.collect(patience));
+        group.abort();
+        require(group.items().empty(), "nothing is held");
         refused(link.await_offer(patience), ECONNRESET);
       });
 }

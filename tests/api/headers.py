@@ -20,7 +20,7 @@ COMPILERS = ("g++", "clang++-19")
 WARNINGS = ("-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wundef -Wnon-virtual-dtor "
             "-Wold-style-cast -Wswitch-enum -Werror").split()
 # Those that need what is not part of baton: with Asio.
-NEED_ASIO = ("asio.hpp", "asio_detail.hpp")
+NEED_ASIO = ("asio.hpp", "asio_detail.hpp", "asio_operations.hpp")
 
 BEGIN = """#include <baton/baton.hpp>
 using namespace baton;
