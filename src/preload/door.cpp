@@ -111,8 +111,11 @@ void Door::opened() {
 bool Door::ready() {
   if (state_ != State::Open) return false;
   pollfd entry{link_, POLLIN, 0};
-  if (::soc_poll_ms(&entry, 1, 0) <= 0) return false;
-  if (::soc_pending(link_) > 0) return true;
+  const bool events = ::soc_poll_ms(&entry, 1, 0) > 0;
+  // What it has read stands no more in the link: another thread's bell, and this one's next wait, are to ring for it.
+  tell_more();
+  if (!events) return false;
+  if (more_told_) return true;
   if ((entry.revents & POLLHUP) == 0) return true;  // a connection waits for a descriptor
   lost(Duration{0});
   return false;
@@ -123,8 +126,8 @@ os::Result<std::optional<UniqueFd>> Door::take() {
   soc_move move{};
   const int taken = ::soc_take(link_, &move, 1, 0);
   const int error = errno;
+  tell_more();
   if (taken > 0) {
-    tell_more();
     std::free(move.blob);
     UniqueFd end_point{adopt, move.fd};
     if (move.flags == 0) return end_point;
@@ -132,10 +135,7 @@ os::Result<std::optional<UniqueFd>> Door::take() {
     lost(longest_pause);
     return std::nullopt;
   }
-  if (taken == 0) {
-    tell_more();
-    return std::nullopt;
-  }
+  if (taken == 0) return std::nullopt;
   if (error == EMFILE || error == ENFILE) return os::failure(error);
   // Octets that the dispatcher has read cannot be put back before the program's eyes: it has all back, and no hurry.
   lost(error == EMSGSIZE ? longest_pause : Duration{0});

@@ -20,7 +20,7 @@ using namespace baton::preload;
 namespace {
 
 void prepare(int set) {
-  if (Numbers::kind(set) == Kind::None) Numbers::set(set, Kind::Waited);
+  if (Numbers::kind(set) == Kind::None) Numbers::waited(set);
   if (Numbers::kind(set) != Kind::Set || (Sets::settled() && door().is_open())) return;
   const Section section;
   if (!section.ours()) return;
@@ -42,7 +42,7 @@ int wait(int set, epoll_event* events, Timeout timeout, Call call) {
     int left = 0;
     {
       const Section section;
-      left = sets().translate(seen);
+      left = sets().translate(set, seen);
     }
     if (left > 0 || rest == Duration{0}) return left;
   }
@@ -65,6 +65,7 @@ int control(int set, int operation, int number, epoll_event* event) {
   {
     const Section section;
     const bool served = section.ours() && listeners().learn(number).has_value();
+    if (served && event != nullptr) Sets::announce(*event);
     outcome = real().epoll_ctl(set, operation, number, event);
     error = errno;
     if (outcome == 0 && served) switch (operation) {

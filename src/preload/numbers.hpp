@@ -27,6 +27,15 @@ class Numbers {
   static void set(int number, Kind kind) noexcept {
     if (in_table(number)) kinds_[static_cast<std::size_t>(number)].store(kind, std::memory_order_release);
   }
+  /// `kind` from now on; what it was.
+  static Kind exchange(int number, Kind kind) noexcept {
+    return in_table(number) ? kinds_[static_cast<std::size_t>(number)].exchange(kind) : Kind::None;
+  }
+  /// A number that is being waited on, unless a Section has made it something else meanwhile.
+  static void waited(int number) noexcept {
+    Kind none = Kind::None;
+    if (in_table(number)) kinds_[static_cast<std::size_t>(number)].compare_exchange_strong(none, Kind::Waited);
+  }
   [[nodiscard]] static bool in_table(int number) noexcept { return number >= 0 && number < size; }
   static constexpr int size = 1 << 16;
 

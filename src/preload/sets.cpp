@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t most_places = 1024;
 std::array<Place, most_places> places;
 std::atomic<bool> any_mark = false;
-std::atomic<int> one_shots = 0;
+std::atomic<bool> any_one_shot = false;
 std::atomic<int> without_bell = 0;  // registrations
 
 std::uint64_t mark_of(const Place& place) noexcept { return reinterpret_cast<std::uintptr_t>(&place); }
@@ -50,27 +50,27 @@ int Sets::number_of(int id) const {
   return found == ids_.end() ? -1 : found->first;
 }
 
+void Sets::announce(const epoll_event& wanted) noexcept {
+  if ((wanted.events & EPOLLONESHOT) != 0) any_one_shot.store(true, std::memory_order_release);
+}
+
 void Sets::added(int set, int listener, const epoll_event& wanted) {
   if (!Numbers::in_table(set)) return;
   removed(set, listener);  // of a number that was closed behind the library's back
   const auto place = std::ranges::find(places, 0, &Place::set);
   if (place == places.end()) return;
-  const bool waited = Numbers::kind(set) != Kind::None;
   if (!ids_.contains(set)) ids_[set] = ++last_id_;
   *place = {ids_[set], listener, wanted, -1, true};
-  if (place->one_shot()) ++one_shots;
   ++without_bell;
-  Numbers::set(set, Kind::Set);
+  const bool waited = Numbers::exchange(set, Kind::Set) != Kind::None;
   if (waited) attach(*place, set);
 }
 
 void Sets::modified(int set, int listener, const epoll_event& wanted) {
   Place* const place = place_of(set, listener);
   if (place == nullptr) return;
-  if (place->one_shot()) --one_shots;
   place->wanted = wanted;
   place->armed = true;
-  if (place->one_shot()) ++one_shots;
   arm(*place);
 }
 
@@ -109,7 +109,6 @@ void Sets::detach(Place& place) {
   } else {
     --without_bell;
   }
-  if (place.one_shot()) --one_shots;
   place = {};
 }
 
@@ -119,7 +118,7 @@ void Sets::arm(Place& place) {
 }
 
 bool Sets::has_mark(std::span<const epoll_event> events) noexcept {
-  if (one_shots.load(std::memory_order_acquire) > 0) return true;
+  if (any_one_shot.load(std::memory_order_acquire)) return true;
   return any_mark.load(std::memory_order_acquire) &&
          std::ranges::any_of(events, [](const epoll_event& each) { return marked(each) != nullptr; });
 }
@@ -135,7 +134,9 @@ bool Sets::claim(Place& place) {
   return true;
 }
 
-int Sets::translate(std::span<epoll_event> events) {
+int Sets::translate(int set, std::span<epoll_event> events) {
+  const auto id = ids_.find(set);
+  const int own = id == ids_.end() ? -1 : id->second;
   std::optional<bool> ready;  // asked once
   std::size_t kept = 0;
   const auto same_data = [&](std::uint64_t data) {
@@ -146,8 +147,8 @@ int Sets::translate(std::span<epoll_event> events) {
   for (epoll_event& event : events) {
     Place* const place = marked(event);
     if (place == nullptr) {
-      const auto shot = one_shots.load() == 0 ? places.end() : std::ranges::find_if(places, [&](const Place& each) {
-        return each.set != 0 && each.one_shot() && each.wanted.data.u64 == event.data.u64;
+      const auto shot = !any_one_shot.load() ? places.end() : std::ranges::find_if(places, [&](const Place& each) {
+        return each.set == own && each.one_shot() && each.wanted.data.u64 == event.data.u64;
       });
       if (shot == places.end() || claim(*shot)) events[kept++] = event;
       continue;
@@ -156,7 +157,7 @@ int Sets::translate(std::span<epoll_event> events) {
       door().attend();
       ready = door().ready();
     }
-    if (place->set == 0 || place->bell < 0 || !*ready) continue;
+    if (place->set != own || place->bell < 0 || !*ready) continue;
     const std::uint64_t data = place->wanted.data.u64;
     const std::uint32_t shown = place->wanted.events & (EPOLLIN | EPOLLRDNORM);
     if (const auto other = same_data(data); other != events.begin() + static_cast<std::ptrdiff_t>(kept)) {

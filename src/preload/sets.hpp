@@ -12,7 +12,7 @@
 //
 // A bell is attached by the first wait in a process, not at the registration: a set made before fork(2) gets those of
 // the processes that wait. Sets shared by several processes carry marks of other processes, which are dropped. Threads:
-// in a Section, but has_mark() and settled().
+// in a Section, but has_mark(), announce() and settled().
 #pragma once
 
 #include <sys/epoll.h>
@@ -38,7 +38,9 @@ struct Place {
 
 class Sets {
  public:
-  /// The program's epoll_ctl(2) on a listening socket has succeeded.
+  /// Before the program's epoll_ctl(2) on a listening socket: its events may come in another thread at once.
+  static void announce(const epoll_event& wanted) noexcept;
+  /// It has succeeded.
   void added(int set, int listener, const epoll_event& wanted);
   void modified(int set, int listener, const epoll_event& wanted);
   void removed(int set, int listener);
@@ -47,8 +49,8 @@ class Sets {
   void attach(int set);
   /// attach() has nothing to do, in whatever set.
   [[nodiscard]] static bool settled() noexcept;
-  /// The events of a wait, translated in place: how many are left.
-  [[nodiscard]] int translate(std::span<epoll_event> events);
+  /// The events of a wait on `set`, translated in place: how many are left.
+  [[nodiscard]] int translate(int set, std::span<epoll_event> events);
   /// Whether translate() has anything to do.
   [[nodiscard]] static bool has_mark(std::span<const epoll_event> events) noexcept;
 

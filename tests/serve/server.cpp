@@ -24,6 +24,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -187,6 +189,61 @@ enum class PerWake { One, All };
   std::abort();
 }
 
+/// Leaves a first event as it is: until the connection is accepted, the next wait has it again.
+[[noreturn]] void run_asking_twice() {
+  const int listening = announced();
+  const int set = set_with(listening, EPOLLIN);
+  for (;;) {
+    epoll_event event{};
+    if (checked(epoll_wait(set, &event, 1, -1), "epoll_wait") != 1) continue;
+    if (checked(epoll_wait(set, &event, 1, 10'000), "epoll_wait") != 1) std::exit(10);
+    serve_one(listening);
+  }
+}
+
+/// The same socket, with the same data, in two sets: each has a shot of its own, which goes off once.
+[[noreturn]] void run_one_shot_in_two_sets() {
+  const int listening = announced();
+  constexpr std::uint32_t events = EPOLLIN | EPOLLONESHOT;
+  const std::array sets{set_with(listening, events), set_with(listening, events)};
+  for (std::size_t turn = 0;; ++turn) {
+    const int first = sets[turn % 2];
+    const int second = sets[(turn + 1) % 2];
+    epoll_event event{};
+    if (checked(epoll_wait(first, &event, 1, -1), "epoll_wait") != 1) continue;
+    if (checked(epoll_wait(first, &event, 1, 0), "epoll_wait") != 0) std::exit(11);
+    if (checked(epoll_wait(second, &event, 1, 10'000), "epoll_wait") != 1) std::exit(12);
+    serve_one(listening);
+    event = {events, {.fd = listening}};
+    for (const int set : sets) checked(epoll_ctl(set, EPOLL_CTL_MOD, listening, &event), "EPOLL_CTL_MOD");
+  }
+}
+
+/// The socket comes into a set on which a thread waits already.
+[[noreturn]] void run_added_while_waited_on() {
+  const int set = checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+  std::atomic<pid_t> waiting = 0;
+  std::thread waiter{[&] {
+    waiting = gettid();
+    for (;;) {
+      epoll_event event{};
+      if (checked(epoll_wait(set, &event, 1, -1), "epoll_wait") == 1) serve_one(event.data.fd);
+    }
+  }};
+  // Until the thread sleeps in the kernel, which nothing else here makes it do.
+  const auto sleeps = [&] {
+    std::ifstream stat{"/proc/self/task/" + std::to_string(waiting) + "/stat"};
+    const std::string text{std::istreambuf_iterator<char>{stat}, {}};
+    return text.find(") S ") != std::string::npos;
+  };
+  while (waiting == 0 || !sleeps()) std::this_thread::yield();
+  const int listening = announced();
+  epoll_event event{EPOLLIN, {.fd = listening}};
+  checked(epoll_ctl(set, EPOLL_CTL_ADD, listening, &event), "EPOLL_CTL_ADD");
+  waiter.join();
+  std::abort();
+}
+
 /// Registers anew each time, as nginx does now and then; and asks with a timeout before.
 [[noreturn]] void run_reregistering() {
   const int listening = announced();
@@ -316,6 +373,9 @@ template <class Work>
     run_children(workers, [=] { run_epoll(listening, set_with(listening, EPOLLIN | EPOLLEXCLUSIVE), PerWake::One); });
   }
   if (mode == "one-shot") run_one_shot();
+  if (mode == "asking-twice") run_asking_twice();
+  if (mode == "one-shot-in-two-sets") run_one_shot_in_two_sets();
+  if (mode == "added-while-waited-on") run_added_while_waited_on();
   if (mode == "reregistering") run_reregistering();
   if (mode == "poll") run_poll(false);
   if (mode == "ppoll") run_poll(true);

@@ -51,6 +51,15 @@ class Ways(ServeTest):
     def test_one_shot_in_two_threads(self):
         self.way("one-shot")
 
+    def test_one_shot_in_two_sets(self):
+        self.way("one-shot-in-two-sets")
+
+    def test_an_event_comes_again_until_it_is_accepted(self):
+        self.way("asking-twice")
+
+    def test_added_while_a_thread_waits(self):
+        self.way("added-while-waited-on")
+
     def test_registered_anew_each_time(self):
         self.way("reregistering")
 
