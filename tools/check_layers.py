@@ -33,7 +33,8 @@ ALLOWED["api"] = set()
 LINKED_WITH = {"api": {"capi"}}
 ALLOWED["preload"] = BASE | {"os", "tsap"}
 ALLOWED["dispatch"] = ALLOWED["endpoint"] | {"endpoint", "recognise", "routing"}
-ALLOWED["cli"] = ALLOWED["endpoint"] | {"endpoint"}
+# Of batond: its configuration file alone.
+ALLOWED["cli"] = ALLOWED["endpoint"] | {"endpoint", "dispatch", "routing"}
 
 # Programs may print, and may read and write descriptors of their own; the rest is library.
 PROGRAMS = ("cli", "dispatch")

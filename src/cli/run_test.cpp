@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -29,7 +32,7 @@ class Program : public ::testing::Test {
   Program() {
     std::string name = std::filesystem::temp_directory_path() / "baton-cli-XXXXXX";
     folder_ = mkdtemp(name.data());
-    for (const char* each : {"XDG_RUNTIME_DIR", "BATON_RUNTIME_DIR"}) unsetenv(each);
+    for (const char* each : {"XDG_RUNTIME_DIR", "BATON_RUNTIME_DIR", "BATON_CONTROL"}) unsetenv(each);
     setenv("BATON_RUNTIME_DIR", (folder_ / "run").c_str(), 1);
   }
   ~Program() override {
@@ -72,6 +75,9 @@ TEST_F(Program, HelpAndVersionAreNoFailures) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"--help"},
                                                 {"trace", "--help"},
                                                 {"status", "--help"},
+                                                {"help"},
+                                                {"help", "drain"},
+                                                {"help", "iso", "probe"},
                                                 {"iso", "--help"},
                                                 {"iso", "connect", "--help"},
                                                 {"iso", "listen", "--help"},
@@ -93,6 +99,11 @@ TEST_F(Program, WrongWordsAreAUsageError) {
                                                 {"trace", "f", "--list", "--svg", "-"},
                                                 {"status", "0"},
                                                 {"status", "me"},
+                                                {"drain", "--undo"},
+                                                {"drain", "a", "b"},
+                                                {"check", "a", "b"},
+                                                {"help", "juggle"},
+                                                {"help", "iso", "juggle"},
                                                 {"status", "1", "2"},
                                                 {"iso"},
                                                 {"iso", "juggle"},
@@ -229,6 +240,70 @@ TEST_F(Program, AnAnswerThatIsNoStatusIsTold) {
   const Answering answering{"nonsense"};
   EXPECT_EQ(run({"status"}), 1);
   EXPECT_TRUE(says("answers nothing that is a status"));
+}
+
+TEST_F(Program, CheckShowsTheLineAndWhatToDo) {
+  const std::string file = write("batond.toml",
+                                 "[listener.a]\naddress=\":1\"\n[pool.shop]\n[[route]]\nsni = \"x\"\npool = "
+                                 "\"shp\"\n[[route]]\npool = \"shop\"\n");
+  EXPECT_EQ(run({"check", file}), 3);
+  EXPECT_EQ(out_.substr(0, out_.find('\n')),
+            file + ":6:8: error: route[0].pool: there is no pool \"shp\": did you mean \"shop\"?");
+  EXPECT_NE(out_.find("\n     6 | pool = \"shp\"\n       |        ^\n"), std::string::npos) << out_;
+  EXPECT_EQ(err_, "");
+  EXPECT_EQ(run({"check", "--json", file}), 3);
+  const auto findings = nlohmann::json::parse(out_, nullptr, false);
+  ASSERT_TRUE(findings.is_array() && !findings.empty()) << out_;
+  EXPECT_EQ(findings[0].value("line", 0), 6);
+}
+
+TEST_F(Program, CheckOfWhatCanBeRun) {
+  const std::string good =
+      write("good.toml", "[listener.web]\naddress = \":443\"\n[pool.shop]\n[[route]]\nsni = \"x\"\npool = \"shop\"\n");
+  EXPECT_EQ(run({"check", good}), 0);
+  EXPECT_EQ(out_, good + ": nothing is wrong.\n");
+  EXPECT_EQ(run({"check", "--json", good}), 0);
+  EXPECT_EQ(out_, "[]\n");
+  EXPECT_EQ(run({"check", write("no.toml", "a = = 1\n")}), 3);
+  EXPECT_NE(out_.find("this is not TOML"), std::string::npos);
+  EXPECT_EQ(run({"check", path("none")}), 1);
+  EXPECT_TRUE(says("cannot be read: No such file"));
+}
+
+/// As if another user ran the program, with what is there closed to them.
+class OtherUser {
+ public:
+  OtherUser() {
+    if (::geteuid() == 0) changed_ = ::seteuid(65534) == 0;
+  }
+  OtherUser(const OtherUser&) = delete;
+  OtherUser& operator=(const OtherUser&) = delete;
+  ~OtherUser() {
+    if (changed_ && ::seteuid(0) != 0) std::abort();
+  }
+
+ private:
+  bool changed_ = false;
+};
+
+TEST_F(Program, WithoutABatondEachVerbSaysWhatToDo) {
+  for (const char* const verb : {"routes", "workers", "drain", "reload", "upgrade"}) {
+    EXPECT_EQ(run({verb}), 1);
+    EXPECT_TRUE(says("no batond runs: nobody answers at batond/control in ")) << err_;
+    EXPECT_EQ(run({verb, "--control", path("none")}), 1);
+    EXPECT_TRUE(says("nobody answers at " + path("none"))) << err_;
+  }
+  EXPECT_EQ(run({"routes", "--control", write("file", "")}), 1);
+  EXPECT_TRUE(says("this is no socket"));
+}
+
+TEST_F(Program, AControlSocketOfAnotherUserIsTold) {
+  leave_behind("control");
+  ASSERT_EQ(::chmod(path("control").c_str(), 0), 0);
+  std::filesystem::permissions(folder_, std::filesystem::perms::all);
+  const OtherUser other;
+  EXPECT_EQ(run({"routes", "--control", path("control")}), 1);
+  EXPECT_TRUE(says("permission denied: it answers the user that batond runs as, and root")) << err_;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "cli/status_table.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -68,13 +68,24 @@ std::string table_of(std::span<const Status> processes) {
   return table.text();
 }
 
-std::string json_of(std::span<const Status> processes) {
-  std::string text = "[";
+std::string json_of(std::span<const Status> processes, const std::optional<Dispatcher>& batond) {
+  std::vector<nlohmann::json> objects;
+  if (batond && std::ranges::find(processes, batond->pid, &Status::pid) == processes.end())
+    objects.push_back({{"pid", batond->pid}});
   for (const Status& status : processes) {
-    nlohmann::json object = status.counters;
-    object["pid"] = status.pid;
+    objects.emplace_back(status.counters);
+    objects.back()["pid"] = status.pid;
+  }
+  std::string text = "[";
+  for (nlohmann::json& object : objects) {
+    if (batond && object["pid"] == batond->pid) {
+      object["batond"] = batond->status;
+      object["batond"].erase("ok");
+      object["pools"] = batond->workers.value("pools", nlohmann::json::array());
+    }
     constexpr int on_one_line = -1;
-    text += (text.size() == 1 ? "\n" : ",\n") + object.dump(on_one_line, ' ', true);
+    text += (text.size() == 1 ? "\n" : ",\n") +
+            object.dump(on_one_line, ' ', true, nlohmann::json::error_handler_t::replace);
   }
   return text + "\n]\n";
 }

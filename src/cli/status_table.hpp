@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +24,14 @@ struct Status {
 
 /// One line for each process; "-" for what it does not say.
 [[nodiscard]] std::string table_of(std::span<const Status> processes);
-/// A JSON array of the processes' objects, one on a line.
-[[nodiscard]] std::string json_of(std::span<const Status> processes);
+
+/// batond, and what it answers on its control socket (dispatch/control.hpp).
+struct Dispatcher {
+  std::int64_t pid = 0;
+  nlohmann::json status;
+  nlohmann::json workers;
+};
+/// A JSON array of the processes' objects, one on a line. batond's has the members "batond" and "pools" too.
+[[nodiscard]] std::string json_of(std::span<const Status> processes, const std::optional<Dispatcher>& batond = {});
 
 }  // namespace baton::cli

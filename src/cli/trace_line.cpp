@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/units.hpp"
+
 namespace baton::cli {
 namespace {
 
@@ -40,11 +42,6 @@ constexpr std::array<std::pair<std::string_view, Step>, 21> steps{{
 Step step_of(std::string_view event) noexcept {
   const auto* const found = std::ranges::find(steps, event, &std::pair<std::string_view, Step>::first);
   return found == steps.end() ? Step::Other : found->second;
-}
-
-std::string printable(std::string text) {
-  std::ranges::replace_if(text, [](char each) { return each < 0x20 || each > 0x7e; }, '?');
-  return text;
 }
 
 bool from_hex(std::string_view text, std::uint64_t& value) noexcept {
@@ -87,7 +84,8 @@ class Members {
     if (name_ == "link") return from_hex(text, event_.link) && found(Link);
     if (name_ == "move") return from_hex(text, event_.move) && found(Move);
     if (name_ == "role") return text.size() == 1 && (event_.role = text[0], found(Role));
-    if (name_ == "event") return event_.step = step_of(text), event_.event = printable(std::move(text)), found(Event);
+    if (name_ == "event")
+      return event_.step = step_of(text), event_.event = printable_ascii(std::move(text)), found(Event);
     return extra() && append(std::move(text));
   }
 
@@ -108,7 +106,7 @@ class Members {
   }
   bool append(std::string text) {
     if (!event_.detail.empty()) event_.detail += ", ";
-    event_.detail += printable(std::move(text));
+    event_.detail += printable_ascii(std::move(text));
     return true;
   }
 

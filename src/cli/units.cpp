@@ -46,6 +46,25 @@ std::string hex(std::uint64_t value) {
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr};
 }
 
+std::string readable_uptime(std::uint64_t seconds) {
+  struct Unit {
+    std::uint64_t seconds;
+    const char* name;
+  };
+  constexpr std::array<Unit, 4> units{{{86'400, " d"}, {3'600, " h"}, {60, " min"}, {1, " s"}}};
+  for (std::size_t i = 0; i + 1 < units.size(); ++i) {
+    if (seconds < units[i].seconds) continue;
+    const std::uint64_t rest = seconds % units[i].seconds / units[i + 1].seconds;
+    return std::to_string(seconds / units[i].seconds) + units[i].name + " " + std::to_string(rest) + units[i + 1].name;
+  }
+  return std::to_string(seconds) + " s";
+}
+
+std::string printable_ascii(std::string text) {
+  std::ranges::replace_if(text, [](char each) { return each < 0x20 || each > 0x7e; }, '?');
+  return text;
+}
+
 void Table::column(std::string head, Align align) {
   align_.push_back(align);
   rows_.front().push_back(std::move(head));

@@ -22,6 +22,11 @@ namespace baton::cli {
 /// Lower-case, without leading zeros.
 [[nodiscard]] std::string hex(std::uint64_t value);
 
+/// "59 s", "2 min 5 s", "3 h 20 min", "12 d 4 h".
+[[nodiscard]] std::string readable_uptime(std::uint64_t seconds);
+/// What may go to a terminal: '?' for every octet that is no printable ASCII.
+[[nodiscard]] std::string printable_ascii(std::string text);
+
 enum class Align { Left, Right };
 
 /// Columns that are as wide as their widest cell, two blanks apart. Cells are plain ASCII.

@@ -44,5 +44,18 @@ TEST(Units, ColumnsAreAsWideAsTheirWidestCell) {
             "abc     2\n");
 }
 
+TEST(Units, UptimeHasTwoUnits) {
+  EXPECT_EQ(readable_uptime(0), "0 s");
+  EXPECT_EQ(readable_uptime(59), "59 s");
+  EXPECT_EQ(readable_uptime(125), "2 min 5 s");
+  EXPECT_EQ(readable_uptime(12'059), "3 h 20 min");
+  EXPECT_EQ(readable_uptime(86'399), "23 h 59 min");
+  EXPECT_EQ(readable_uptime(12 * 86'400 + 4 * 3'600), "12 d 4 h");
+}
+
+TEST(Units, WhatIsNoPrintableAsciiDoesNotReachATerminal) {
+  EXPECT_EQ(printable_ascii("a b~\x1b[2J\xc3\xbc\x7f"), "a b~?[2J???");
+}
+
 }  // namespace
 }  // namespace baton::cli

@@ -16,8 +16,9 @@ namespace baton::cli {
 
 enum class ExitStatus : int {
   Ok = 0,
-  Failed = 1,  // not found, or it could not be done; a sentence on `err` says why
-  Usage = 2,   // the words of the command line are wrong
+  Failed = 1,    // not found, or it could not be done; a sentence on `err` says why
+  Usage = 2,     // the words of the command line are wrong
+  Findings = 3,  // of `check` and `reload`: the configuration has errors, which are on `out`
   // Of verbs that run another program, as env(1) and timeout(1) have them; else the status is that program's.
   NotBegun = 125,       // baton's own failure, wrong words too
   CannotExecute = 126,  // the program is there and cannot be executed
@@ -37,6 +38,11 @@ void add_iso(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 /// `baton exec`: exec_verb.cpp.
 void add_exec(CLI::App& app, Action& action);
+
+/// `baton routes`, `workers`, `drain`, `reload`, `upgrade`: batond_verbs.cpp.
+void add_batond(CLI::App& app, Action& action);
+/// `baton check`: check_verb.cpp.
+void add_check(CLI::App& app, Action& action);
 
 /// The whole program: `words` without the program's name.
 [[nodiscard]] ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostream& err);
