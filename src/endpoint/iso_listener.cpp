@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "endpoint/unread_request.hpp"
 #include "link/admission.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
@@ -55,7 +56,7 @@ os::Result<void> IsoListener::take_from_backlog(FdRef set) {
     half_open_.push_back({HiddenFd{std::move(*connection)}, os::monotonic_now() + request_time, *peer});
     // Most have sent their CR by now.
     const FdRef descriptor = half_open_.back().descriptor.ref();
-    if (read_request(half_open_.back()) == Verdict::Waits) continue;
+    if (read_request(half_open_.back(), set) == Verdict::Waits) continue;
     (void)os::epoll_remove(set, descriptor);
     half_open_.pop_back();
   }
@@ -75,13 +76,33 @@ void IsoListener::close_most_crowded(FdRef set) {
   half_open_.erase(chosen);
 }
 
-IsoListener::Verdict IsoListener::read_request(HalfOpen& half) {
-  // A CR has at most 128 octets (RFC 905 13.3): more is none.
-  std::array<std::byte, cotp::max_connect_octets + 1> buffer;
+bool IsoListener::ensure_port(FdRef set) {
+  if (port_) return true;
+  auto port = IsoPort::without_address();
+  if (!port || !os::epoll_add(set, (*port)->set())) return false;
+  port_ = std::move(*port);
+  port_->open_tsap(selector_, queue_);
+  return true;
+}
+
+void IsoListener::take_over(FdRef from, Bytes message, os::Received& received, FdRef set) {
+  const bool has_room = ensure_port(set) && !queue_->full();
+  if (UniqueFd connection = take_unread_request(from, message, received, has_room); connection.valid())
+    port_->take_over(std::move(connection));
+}
+
+IsoListener::Verdict IsoListener::read_request(HalfOpen& half, FdRef set) {
+  // A CR has at most 128 octets (RFC 905 13.3): more is none, unless it is a frame.
+  std::array<std::byte, handoff::small_frame> buffer;
   os::Received received;
   const auto outcome = os::receive_message(half.descriptor.ref(), buffer, received, {.dont_wait = true});
   if (!outcome) return os::number(outcome.error()) == EAGAIN ? Verdict::Waits : Verdict::Gone;
-  if (received.end || received.data_truncated || received.size > cotp::max_connect_octets) return Verdict::Gone;
+  if (received.end || received.data_truncated) return Verdict::Gone;
+  if (handoff::is_frame(buffer)) {
+    take_over(half.descriptor.ref(), Bytes{buffer}.first(received.size), received, set);
+    return Verdict::Gone;
+  }
+  if (received.size > cotp::max_connect_octets) return Verdict::Gone;
   auto machine = transport::Connection::await(next_reference_, {.maximum_size = cotp::TpduSize::Octets65531});
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
   const auto event = machine->receive(Bytes{buffer}.first(received.size), received.size, os::monotonic_now());
@@ -104,7 +125,7 @@ os::Result<void> IsoListener::progress(FdRef set) {
   const Instant now = os::monotonic_now();
   for (auto half = half_open_.begin(); half != half_open_.end();) {
     const FdRef descriptor = half->descriptor.ref();
-    const Verdict verdict = now >= half->until ? Verdict::Gone : read_request(*half);
+    const Verdict verdict = now >= half->until ? Verdict::Gone : read_request(*half, set);
     if (verdict == Verdict::Waits) {
       ++half;
       continue;

@@ -59,7 +59,10 @@ class IsoListener {
   os::Result<void> take_from_backlog(FdRef set);
   void close_most_crowded(FdRef set);
   enum class Verdict { Waits, Complete, Gone };
-  Verdict read_request(HalfOpen& half);
+  Verdict read_request(HalfOpen& half, FdRef set);
+  void take_over(FdRef from, Bytes message, os::Received& received, FdRef set);
+  /// For connections that others have accepted, made when the first comes. False: descriptors are short.
+  bool ensure_port(FdRef set);
 
   HiddenFd listening_;
   tsap::Selector selector_;

@@ -32,9 +32,11 @@ Result<std::vector<os::Address>> configured_addresses(const char* setting) {
   return addresses;
 }
 
-Result<std::vector<HiddenFd>> listen_at(const std::vector<os::Address>& addresses) {
+Result<std::vector<HiddenFd>> listen_at(const char* setting) {
+  const auto addresses = configured_addresses(setting);
+  if (!addresses) return std::unexpected{addresses.error()};
   std::vector<HiddenFd> listeners;
-  for (const os::Address& each : addresses) {
+  for (const os::Address& each : *addresses) {
     auto listener = os::tcp_listener(each, kernel_backlog);
     if (!listener) {
       const int error = os::number(listener.error());
@@ -46,10 +48,7 @@ Result<std::vector<HiddenFd>> listen_at(const std::vector<os::Address>& addresse
   return listeners;
 }
 
-Result<std::shared_ptr<IsoPort>> open_port(const char* setting) {
-  const auto addresses = configured_addresses(setting);
-  if (!addresses) return std::unexpected{addresses.error()};
-  auto listeners = listen_at(*addresses);
+Result<std::shared_ptr<IsoPort>> open_port(Result<std::vector<HiddenFd>> listeners) {
   if (!listeners) return std::unexpected{listeners.error()};
   auto set = os::epoll_set();
   if (!set) return fail(set.error());
@@ -75,13 +74,15 @@ Result<std::shared_ptr<IsoPort>> IsoPort::of_process() {
   const std::lock_guard lock{mutex};
   // What a parent process has opened is not this one's.
   if (auto port = made_in == generation() ? current.lock() : nullptr) return port;
-  auto port = open_port(setting);
+  auto port = open_port(listen_at(setting));
   if (port) {
     current = *port;
     made_in = generation();
   }
   return port;
 }
+
+Result<std::shared_ptr<IsoPort>> IsoPort::without_address() { return open_port({}); }
 
 void IsoPort::open_tsap(const tsap::Selector& selector, const std::shared_ptr<RequestQueue>& queue) {
   const std::lock_guard lock{mutex_};
@@ -93,7 +94,15 @@ void IsoPort::close_tsap(const tsap::Selector& selector) {
   tsaps_.erase(selector);
 }
 
-os::Result<os::Address> IsoPort::address() const { return os::local_address(listeners_.front().ref()); }
+os::Result<os::Address> IsoPort::address() const {
+  return listeners_.empty() ? os::failure(ENOTCONN) : os::local_address(listeners_.front().ref());
+}
+
+void IsoPort::take_over(UniqueFd connection) {
+  const std::lock_guard lock{mutex_};
+  admit(std::move(connection));
+  expire();
+}
 
 os::Result<void> IsoPort::progress() {
   const std::lock_guard lock{mutex_};

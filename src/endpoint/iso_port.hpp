@@ -35,14 +35,19 @@ class IsoPort {
   /// PortDenied; System: other errors of bind(2) and listen(2).
   static Result<std::shared_ptr<IsoPort>> of_process();
 
+  /// Without an address: for connections that other processes have accepted.
+  static Result<std::shared_ptr<IsoPort>> without_address();
+
   /// Readable when progress() may have something to do.
   [[nodiscard]] FdRef set() const noexcept { return set_.ref(); }
   /// Requests that call `selector` go to `queue`.
   void open_tsap(const tsap::Selector& selector, const std::shared_ptr<RequestQueue>& queue);
   void close_tsap(const tsap::Selector& selector);
+  /// As one that has just been accepted.
+  void take_over(UniqueFd connection);
   /// Takes in what has arrived, never waits. Errors: as accept4(2), where descriptors or memory are short.
   os::Result<void> progress();
-  /// Where it listens: the first address, with the port that the kernel chose where 0 was asked for.
+  /// Where it listens: the first address, with the port that the kernel chose where 0 was asked for. ENOTCONN: nowhere.
   [[nodiscard]] os::Result<os::Address> address() const;
 
   IsoPort(UniqueFd set, UniqueFd timer, std::vector<HiddenFd> listeners);

@@ -113,7 +113,9 @@ class Link final : public IsoConnection {
     return credit_;
   }
   /// The last give() has failed for want of credit, there is some now, and the program does not know.
-  [[nodiscard]] bool credit_has_come(const Lock&) const noexcept { return wanted_credit_ > 0 && credit_ >= wanted_credit_; }
+  [[nodiscard]] bool credit_has_come(const Lock&) const noexcept {
+    return wanted_credit_ > 0 && credit_ >= wanted_credit_;
+  }
   // Groups (giving_group.cpp). Off: the failure says why, and all of it is among the outcomes.
   /// As give(), into the link's group.
   Result<std::size_t> hold(Lock& lock, std::span<const std::shared_ptr<GivenMove>> moves, Bytes user_data,
@@ -324,7 +326,6 @@ class Link final : public IsoConnection {
   bool expects_descriptors() const noexcept;
   Pumped receive_call(const handoff::CallPreview& preview);
   Pumped receive_seed_call(const std::shared_ptr<AwaitedMove>& move);
-  static handoff::TakeOutcome check(FdRef end_point, const handoff::CallItem& item, Bytes iso_image);
   void forget(const std::shared_ptr<AwaitedMove>& move);
   /// False: the program has closed its number meanwhile, and so is the end point.
   bool settle(const std::shared_ptr<AwaitedMove>& move);

@@ -5,12 +5,11 @@
 
 #include "base/check.hpp"
 #include "base/fault_point.hpp"
+#include "endpoint/arrival_check.hpp"
 #include "endpoint/gathered.hpp"
 #include "endpoint/iso_socket.hpp"
 #include "endpoint/link.hpp"
-#include "endpoint/position.hpp"
 #include "endpoint/statistics.hpp"
-#include "link/admission.hpp"
 #include "os/descriptors.hpp"
 #include "os/local_queue.hpp"
 #include "os/message_head.hpp"
@@ -32,44 +31,6 @@ void scatter(std::span<const std::byte> octets, std::span<const iovec> room) {
     std::copy_n(octets.begin(), size, static_cast<std::byte*>(part.iov_base));
     octets = octets.subspan(size);
   }
-}
-
-bool is_plain_tcp(FdRef end_point, int domain, bool listening = false) noexcept {
-  return os::is_tcp(end_point, domain) && !os::has_upper_layer_protocol(end_point) &&
-         os::is_listening(end_point) == listening;
-}
-
-/// A connection within the host, and with somebody whom this process would have let connect.
-bool is_local(FdRef end_point) noexcept {
-  if (os::kind(end_point) != os::SocketKind{AF_UNIX, SOCK_SEQPACKET, 0} || os::is_listening(end_point)) return false;
-  const auto peer = os::peer_credentials(end_point);
-  return peer && link::admitted(peer->uid);
-}
-
-bool is_carrier(FdRef end_point, handoff::Carrier carrier) noexcept {
-  if (carrier == handoff::Carrier::Tcp) return is_plain_tcp(end_point, AF_INET) || is_plain_tcp(end_point, AF_INET6);
-  return is_local(end_point);
-}
-
-/// Known here as an AF_ISO socket of this process: it cannot come a second time.
-bool is_here(FdRef end_point) noexcept {
-  const Found known = find(end_point.get());
-  return known.object && !known.foreign && known.object->kind() == Object::Kind::Socket;
-}
-
-bool is_described(FdRef end_point, const handoff::CallItem& item,
-                  const std::optional<handoff::IsoImage>& image) noexcept {
-  const bool listening = item.kind == handoff::Kind::ListeningSocket;
-  if (!listening && item.kind != handoff::Kind::Connection) return false;
-  switch (item.family) {
-    case handoff::Family::Inet:
-      return is_plain_tcp(end_point, AF_INET, listening);
-    case handoff::Family::Inet6:
-      return is_plain_tcp(end_point, AF_INET6, listening);
-    case handoff::Family::Iso:
-      return !listening && image && is_carrier(end_point, image->carrier) && !is_here(end_point);
-  }
-  return false;
 }
 
 /// An end point that has come becomes an AF_ISO one of this process. It is known before it has `number`, so that no
@@ -327,19 +288,6 @@ void Link::on_cancel(handoff::MoveId id) {
     fetched();
 }
 
-handoff::TakeOutcome Link::check(FdRef end_point, const handoff::CallItem& item, Bytes iso_image) {
-  const auto image = handoff::decode_iso_image(iso_image);
-  if (!is_described(end_point, item, image)) return handoff::TakeOutcome::WrongKind;
-  const auto cookie = os::cookie(end_point);
-  if (!cookie || *cookie != item.image.cookie) return handoff::TakeOutcome::WrongCookie;
-  if (item.kind == handoff::Kind::ListeningSocket) return handoff::TakeOutcome::Taken;
-  // Of a connection within the host the kernel counts nothing.
-  if (image && image->carrier == handoff::Carrier::Local) return handoff::TakeOutcome::Taken;
-  if (os::never_connected(end_point)) return handoff::TakeOutcome::WrongKind;
-  return untouched(end_point, from_image(item.image.position)) ? handoff::TakeOutcome::Taken
-                                                               : handoff::TakeOutcome::Touched;
-}
-
 Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, const Waiting& waiting) {
   for (;;) {
     pump_all(lock);  // also a CANCEL behind the CALL: it comes first
@@ -368,7 +316,7 @@ Result<void> Link::take(Lock& lock, const std::shared_ptr<AwaitedMove>& move, co
     }
     break;
   }
-  const auto outcome = check(move->arrived.ref(), move->item, move->iso_image);
+  const auto outcome = check_arrival(move->arrived.ref(), move->item, move->iso_image);
   if (outcome != handoff::TakeOutcome::Taken) {
     (void)move->machine.fail();
     discard(move->arrived);
@@ -433,7 +381,7 @@ void Link::Arrival::settle(int number) const {
 }
 
 Result<void> Link::import(int number, const handoff::CallItem& item, Bytes iso_image) {
-  const auto found = check(FdRef{number}, item, iso_image);
+  const auto found = check_arrival(FdRef{number}, item, iso_image);
   if (found == handoff::TakeOutcome::Touched) return fail(Fault::Touched);
   if (found != handoff::TakeOutcome::Taken) return fail(Fault::Argument);
   insert(number, item.image.cookie, settle_iso(FdRef{number}, number, item.image.cookie, iso_image));

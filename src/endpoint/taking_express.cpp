@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/fault_point.hpp"
+#include "endpoint/arrival_check.hpp"
 #include "endpoint/link.hpp"
 #include "endpoint/statistics.hpp"
 #include "os/event.hpp"
@@ -114,7 +115,7 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
     if (arrived_.front().user_data.size() > rooms[taken.size()]) break;
     Arrival arrival = std::move(arrived_.front());
     arrived_.pop_front();
-    auto outcome = check(arrival.end_point.ref(), arrival.item, arrival.iso_image);
+    auto outcome = check_arrival(arrival.end_point.ref(), arrival.item, arrival.iso_image);
     if (outcome == handoff::TakeOutcome::Taken && std::ranges::any_of(taken, [&](const Arrival& before) {
           return before.item.image.cookie == arrival.item.image.cookie;
         }))

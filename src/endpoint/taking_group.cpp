@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/fault_point.hpp"
+#include "endpoint/arrival_check.hpp"
 #include "endpoint/description.hpp"
 #include "endpoint/link.hpp"
 #include "os/memfd.hpp"
@@ -95,7 +96,7 @@ void Link::give_up_group() {
 }
 
 Result<bool> Link::park_held(Arrival& arrival) {
-  auto outcome = check(arrival.end_point.ref(), arrival.item, arrival.iso_image);
+  auto outcome = check_arrival(arrival.end_point.ref(), arrival.item, arrival.iso_image);
   if (outcome == handoff::TakeOutcome::Taken && taken_group_->cookies.contains(arrival.item.image.cookie))
     outcome = handoff::TakeOutcome::WrongCookie;
   if (outcome == handoff::TakeOutcome::Taken && !arrival.load_blob()) outcome = handoff::TakeOutcome::WrongBlob;
@@ -208,7 +209,7 @@ Result<std::size_t> Link::take_group(Lock& lock, const Waiting& waiting) {
     for (const auto& [id, move] : taken_group_->members) {
       if (batch.size() == handoff::max_batch) break;
       // Once more: it has been L's since it was parked.
-      items.push_back({id, check(move->arrived.ref(), move->item, move->iso_image), move->number});
+      items.push_back({id, check_arrival(move->arrived.ref(), move->item, move->iso_image), move->number});
       batch.push_back(move);
     }
     BATON_FAULT_POINT(group_taken_before);

@@ -63,6 +63,13 @@ Result<UniqueFd> accept_tcp(FdRef listener) noexcept {
   return connection;
 }
 
+void make_accepted(FdRef connection) noexcept {
+  stop_signals(connection);
+  if (linger_time(connection) > 0) set_linger_time(connection, 0);
+  (void)set_nonblocking(connection, false);
+  (void)prepare(connection);
+}
+
 Result<std::size_t> receive_stream(FdRef socket, std::span<const iovec> room, StreamFlags flags) noexcept {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(room.data());  // recvmsg(2) does not write to it

@@ -24,6 +24,9 @@ namespace baton::os {
 [[nodiscard]] Result<UniqueFd> tcp_listener(const Address& at, int backlog) noexcept;
 /// The next connection of a listener, in blocking mode. Errors: accept4(2).
 [[nodiscard]] Result<UniqueFd> accept_tcp(FdRef listener) noexcept;
+/// A connection that another process has accepted becomes as accept_tcp() gives it: blocking, with the options above,
+/// without the other's signals and lingering.
+void make_accepted(FdRef connection) noexcept;
 
 struct StreamFlags {
   bool peek = false;  // what is read stays

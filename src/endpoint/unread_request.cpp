@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "endpoint/unread_request.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+#include "endpoint/arrival_check.hpp"
+#include "endpoint/position.hpp"
+#include "endpoint/table.hpp"
+#include "link/registry.hpp"
+#include "os/local_queue.hpp"
+#include "os/socket.hpp"
+#include "os/tcp.hpp"
+
+namespace baton::endpoint {
+namespace {
+
+constexpr handoff::MoveId the_move = 1;  // a link of its own: there is no other
+
+os::Result<handoff::CallItem> item_of(FdRef connection) {
+  const auto position = os::read_position(connection);
+  if (!position) return std::unexpected{position.error()};
+  const auto cookie = os::cookie(connection);
+  if (!cookie) return std::unexpected{cookie.error()};
+  return handoff::CallItem{
+      .image = {.position = to_image(*position), .cookie = *cookie, .nonblocking = os::is_nonblocking(connection)},
+      .kind = handoff::Kind::UnreadConnectRequest,
+      .family = os::is_tcp(connection, AF_INET6) ? handoff::Family::Inet6 : handoff::Family::Inet,
+      .descriptor = connection.get()};
+}
+
+/// The item of such a CALL; nothing: it is another frame, or none.
+std::optional<handoff::CallItem> item_in(Bytes message, handoff::MoveId& move) {
+  const auto frame = handoff::decode(message);
+  const auto* const call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
+  if (call == nullptr || !call->express || call->group != 0 || call->items.size() != 1 || call->memfds != 0)
+    return std::nullopt;
+  move = frame->move;
+  const handoff::CallItem item = call->items[0];
+  const bool carried_by_tcp = item.family == handoff::Family::Inet || item.family == handoff::Family::Inet6;
+  if (item.kind != handoff::Kind::UnreadConnectRequest || !carried_by_tcp) return std::nullopt;
+  return item;
+}
+
+}  // namespace
+
+os::Result<UnreadRequest> UnreadRequest::give(const tsap::Selector& called, FdRef connection) {
+  const auto item = item_of(connection);
+  if (!item) return std::unexpected{item.error()};
+  auto link = link::connect_to(called, true);
+  if (!link) return std::unexpected{link.error()};
+  std::array<std::byte, handoff::small_frame> room;
+  const Bytes frame = handoff::encode_call(room, the_move, true, {&*item, 1}, {}, 0);
+  const iovec part{const_cast<std::byte*>(frame.data()), frame.size()};
+  const int number = connection.get();
+  if (auto sent = os::send_message(link->ref(), {&part, 1}, {&number, 1}, {.dont_wait = true}); !sent)
+    return std::unexpected{sent.error()};
+  return UnreadRequest{std::move(*link)};
+}
+
+std::optional<handoff::TakeOutcome> UnreadRequest::outcome() {
+  std::array<std::byte, handoff::small_frame> buffer;
+  os::Received received;
+  const auto got = os::receive_message(link_.ref(), buffer, received, {.dont_wait = true});
+  if (!got) {
+    // A reset is only a hint, told once: what had been sent before is still to be read.
+    const int error = os::number(got.error());
+    if (error == EAGAIN || error == EINTR) return std::nullopt;
+    return error == ECONNRESET ? outcome() : handoff::TakeOutcome::Declined;
+  }
+  const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
+  const auto* const taken = frame ? std::get_if<handoff::Taken>(&frame->body) : nullptr;
+  if (taken == nullptr || taken->items.size() != 1) return handoff::TakeOutcome::Declined;
+  return taken->items[0].outcome;
+}
+
+handoff::TakeOutcome UnreadRequest::give_up() {
+  os::refuse_messages(link_.ref());
+  return outcome().value_or(handoff::TakeOutcome::Declined);
+}
+
+UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, bool has_room) {
+  handoff::MoveId move = 0;
+  auto item = item_in(message, move);
+  if (!item) return {};
+  item->kind = handoff::Kind::Connection;  // so it is checked; what has to be read of it is another matter
+  auto outcome = handoff::TakeOutcome::Taken;
+  if (received.descriptors.size() != 1) {
+    outcome = handoff::TakeOutcome::NoDescriptor;
+  } else if (!has_room) {
+    outcome = handoff::TakeOutcome::NoCredit;
+  } else {
+    outcome = check_arrival(received.descriptors[0].ref(), *item, {});
+  }
+  std::array<std::byte, handoff::small_frame> room;
+  const handoff::TakenItem answer{move, outcome, outcome == handoff::TakeOutcome::Taken ? item->descriptor : -1};
+  const Bytes frame = handoff::encode(room, std::span{&answer, 1});
+  const iovec part{const_cast<std::byte*>(frame.data()), frame.size()};
+  const bool answered = os::send_message(from, {&part, 1}, {}, {.dont_wait = true}).has_value();
+  if (!answered || outcome != handoff::TakeOutcome::Taken) {
+    received.discard_descriptors();
+    return {};
+  }
+  UniqueFd connection = std::move(received.descriptors[0]);
+  received.descriptors.clear();
+  endpoint::erase(item->image.cookie);  // what this process may have known of it is over
+  os::make_accepted(connection.ref());
+  return connection;
+}
+
+}  // namespace baton::endpoint
