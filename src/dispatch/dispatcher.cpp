@@ -28,6 +28,7 @@ Dispatcher::Dispatcher(asio::io_context& loop, ActivatedSockets activated)
       activated_{std::move(activated)},
       undecided_{routing::Limits{}},
       farewell_{loop},
+      called_tsap_{loop, *this},
       plan_{std::make_unique<Plan>(routing::Configuration{})},
       ticker_{loop} {}
 
@@ -49,12 +50,15 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
     return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
   }
   if (!again) ++route_counters_[plan_->route_name(*found)];
+  const routing::Configuration& configuration = plan_->configuration;
+  if (std::holds_alternative<routing::ToCalledTsap>(configuration.routes[*found].action))
+    return called_tsap_.give(std::move(visitor), configuration.limits.answer);
   const std::size_t pool = plan_->targets[*found];
   if (pool >= pools_.size()) {
     ++counters_.refused;
     return say_farewell(std::move(visitor), recognise::Ending::Refused);
   }
-  const bool tried_enough = visitor->refused.size() >= plan_->configuration.pools[pool].tries;
+  const bool tried_enough = visitor->refused.size() >= configuration.pools[pool].tries;
   if (!tried_enough && place(visitor, pool)) return;
   if (!tried_enough) return hold(std::move(visitor), pool);
   ++counters_.no_worker;
@@ -146,15 +150,33 @@ void Dispatcher::cannot_accept(const Entrance& entrance, int error) {
                   entrance.manner().settings.name, std::strerror(error));
 }
 
-void Dispatcher::moved(Pool& pool, VisitorPtr visitor) {
+void Dispatcher::moved(Pool& pool, VisitorPtr visitor) { note_moved(*visitor, "pool=" + pool.settings().name); }
+
+void Dispatcher::tsap_took(VisitorPtr visitor) { note_moved(*visitor, "tsap"); }
+
+void Dispatcher::note_moved(const Visitor& visitor, const std::string& to) {
   ++counters_.moved;
-  const auto took = Clock::now() - visitor->accepted;
+  const auto took = Clock::now() - visitor.accepted;
   counters_.moved_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count());
   if (journal().should_log(spdlog::level::debug))
-    journal().debug("moved: client={} listener={} protocol={} name={} pool={} us={}", client_of(*visitor),
-                    visitor->listener, recognise::protocol_name(recognise::protocol_of(visitor->facts.what)),
-                    recognise::name_of(visitor->facts.what), pool.settings().name,
+    journal().debug("moved: client={} listener={} protocol={} name={} {} us={}", client_of(visitor), visitor.listener,
+                    recognise::protocol_name(recognise::protocol_of(visitor.facts.what)),
+                    recognise::name_of(visitor.facts.what), to,
                     std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
+void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
+  if (error == ECONNREFUSED) {
+    ++counters_.no_route;
+    return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
+  }
+  ++counters_.no_worker;
+  if (const Clock::time_point now = Clock::now(); now - said_tsap_refuses_ >= between_complaints) {
+    said_tsap_refuses_ = now;
+    journal().warn("the server at TSAP {} does not take a client: {}", recognise::name_of(visitor->facts.what),
+                   std::strerror(error));
+  }
+  say_farewell(std::move(visitor), recognise::Ending::NoWorker);
 }
 
 void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) {
@@ -202,7 +224,7 @@ void Dispatcher::drain(std::function<void()> done) {
 }
 
 void Dispatcher::look_whether_done() {
-  if (!draining_ || !done_ || held_count_ > 0 || farewell_.under_way() > 0) return;
+  if (!draining_ || !done_ || held_count_ > 0 || farewell_.under_way() > 0 || called_tsap_.under_way() > 0) return;
   const auto waits = [](const OpenEntrance& each) { return each.entrance->waiting() > 0; };
   const auto busy = [](const std::unique_ptr<Pool>& each) { return each->under_way() > 0 || each->copying() > 0; };
   if (std::ranges::any_of(entrances_, waits) || !retired_entrances_.empty()) return;

@@ -4,6 +4,8 @@
 //   arrived --> route --none, refused, at fault--> Farewell
 //                 |
 //                 v
+//                 |--to the TSAP called--> CalledTsap::give --> moved, or Farewell
+//                 v
 //               place --a worker--> Pool::give --> moved
 //                 |  ^                    |
 //       nobody,   v  | room, every 50 ms  +--> came back: placed again, without that worker
@@ -26,6 +28,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/called_tsap.hpp"
 #include "dispatch/entrance.hpp"
 #include "dispatch/farewell.hpp"
 #include "dispatch/plan.hpp"
@@ -50,7 +53,7 @@ struct DispatcherCounters {
   std::uint64_t again = 0;      // came back from a worker
 };
 
-class Dispatcher final : Entrance::Owner, Pool::Owner {
+class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
  public:
   Dispatcher(asio::io_context& loop, ActivatedSockets activated);
   ~Dispatcher();
@@ -92,6 +95,10 @@ class Dispatcher final : Entrance::Owner, Pool::Owner {
   void worker_up(Pool& pool, const std::string& name, pid_t process) override;
   void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) override;
 
+  void tsap_took(VisitorPtr visitor) override;
+  void tsap_refused(VisitorPtr visitor, int error) override;
+
+  void note_moved(const Visitor& visitor, const std::string& to);
   void route(VisitorPtr visitor, bool again);
   /// False: it was not placed, and is the caller's still.
   [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);
@@ -115,6 +122,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner {
   std::uint64_t last_id_ = 0;  // of workers and targets
   Undecided undecided_;
   Farewell farewell_;
+  CalledTsap called_tsap_;
   std::unique_ptr<Plan> plan_;
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<std::unique_ptr<Pool>> retired_pools_;
@@ -129,6 +137,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner {
   bool draining_ = false;
   std::function<void()> done_;
   Clock::time_point said_no_descriptors_{};
+  Clock::time_point said_tsap_refuses_{};
   DispatcherCounters counters_;
   std::map<std::string, std::uint64_t> route_counters_;
 };

@@ -52,10 +52,10 @@ void check_action(const Configuration& configuration, const Route& route, const 
     else if (!find_pool(configuration, to->pool))
       report.unknown(path + ".pool", "pool", to->pool, names_of(configuration.pools));
   }
-  // The frame that hands a connection request over unread has no taker in the library yet.
-  if (std::holds_alternative<ToCalledTsap>(route.action))
-    report.error(path + ".to_called_tsap", "this version cannot give a connection to whoever has bound the TSEL called",
-                 "give each TSEL a route to a pool: tsap = \"ORDERS\", pool = \"orders\"");
+  const bool iso_alone = route.match.protocols == std::vector{Protocol::Iso};
+  if (std::holds_alternative<ToCalledTsap>(route.action) && !iso_alone)
+    report.error(path + ".to_called_tsap", "only a connection request of ISO transport calls a TSAP",
+                 "give the route protocol = \"iso\", or leave the protocol out");
 }
 
 template <class T>

@@ -153,6 +153,9 @@ TEST(Check, LooksAtRoutes) {
   expect_error("route[1].alpn[0]", match({.alpn = {""}}));
   expect_error("route[1].source[0]", match({.sources = {*recognise::Network::parse("192.0.2.1/24")}}));
   expect_error("route[1].to_called_tsap", [](Configuration& c) { c.routes.push_back({.action = ToCalledTsap{}}); });
+  expect_error("route[1].to_called_tsap", [](Configuration& c) {
+    c.routes.push_back({.match = {.protocols = {Protocol::Iso, Protocol::Tls}}, .action = ToCalledTsap{}});
+  });
 }
 
 TEST(Check, WarnsOfRoutesThatNeverGetAConnection) {
