@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace baton {
@@ -67,6 +68,7 @@ struct MoveFailure {
   /// From Link::offer alone: the deadline came after the call, and the server has not said whether it took the end
   /// point. Ask later; or drop it, and the library sees to the end.
   std::optional<OutgoingMove<EndPoint>> in_doubt = std::nullopt;
+  [[nodiscard]] std::string text() const { return error.text(); }
 };
 
 namespace detail {
