@@ -65,8 +65,10 @@ void Worker::drain() {
 }
 
 void Worker::watch() {
+  if (std::exchange(watching_, true)) return;
   watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this, alive = alive_](const std::error_code& error) {
     if (error || !*alive) return;
+    watching_ = false;
     read_outcomes();
   });
 }
@@ -85,7 +87,8 @@ void Worker::flush() {
     send_batch(batch, visitors);
   }
   refresh_credit();
-  if (at_end_) read_outcomes();
+  // To give, and to ask for credit, reads the link too: what came meanwhile does not poll readable.
+  if (at_end_ || link_.pending().value_or(0) > 0) read_outcomes();
 }
 
 /// Gives as many as the worker takes; the others come back at once.

@@ -99,6 +99,7 @@ class Worker {
   WorkerCounters counters_;
   bool progressed_ = false;
   bool flushing_ = false;
+  bool watching_ = false;
   bool closing_ = false;
   bool at_end_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds
