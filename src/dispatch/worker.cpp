@@ -67,9 +67,9 @@ void Worker::drain() {
 void Worker::watch() {
   if (std::exchange(watching_, true)) return;
   watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this, alive = alive_](const std::error_code& error) {
-    if (error || !*alive) return;
+    if (!*alive) return;
     watching_ = false;
-    read_outcomes();
+    if (!error) read_outcomes();
   });
 }
 
@@ -86,9 +86,8 @@ void Worker::flush() {
     for (const VisitorPtr& visitor : visitors) batch.push_back({.connection = std::move(visitor->connection)});
     send_batch(batch, visitors);
   }
-  refresh_credit();
-  // To give, and to ask for credit, reads the link too: what came meanwhile does not poll readable.
-  if (at_end_ || link_.pending().value_or(0) > 0) read_outcomes();
+  // To give is to read: what came meanwhile does not poll readable any more.
+  read_outcomes();
 }
 
 /// Gives as many as the worker takes; the others come back at once.
@@ -120,26 +119,38 @@ void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& v
 }
 
 bool Worker::read_link() {
-  for (;;) {
+  for (bool more = false;;) {
     auto outcomes = link_.outcomes(Deadline::now());
     if (outcomes) {
       last_progress_ = Clock::now();
       progressed_ = true;
       for (Outcome& outcome : *outcomes) take_outcome(std::move(outcome));
+      more = false;
       continue;
     }
-    if (outcomes.error().ended()) at_end_ = true;
-    if (outcomes.error() != std::errc::no_message) return true;
+    const Error& error = outcomes.error();
+    if (error.ended()) at_end_ = true;
+    if (!more && error != std::errc::no_message) {
+      if (at_end_) return true;
+      // ENOENT, nothing is under way: then the link's own state tells whether it has ended.
+      const auto credit = credit_of(link_);
+      if (!credit) at_end_ = true;
+      fresh_credit_ = credit.value_or(0);
+      // To ask for the credit is to read, too.
+      more = link_.pending().value_or(0) > 0;
+      if (!more) return true;
+      continue;
+    }
     // A worker has nothing to say here; what it says all the same is in the way of outcomes.
     std::array<std::byte, 4096> unwanted;
     if (!link_.receive(unwanted, Deadline::now())) return false;
+    more = false;
   }
 }
 
 void Worker::read_outcomes() {
   if (!read_link()) at_end_ = true;  // it offers end points of its own: not what this link is for
-  // ENOENT, nothing is under way: then the link's own state tells whether it has ended.
-  refresh_credit();
+  tell_credit();
   if (under_way() == 0 && (at_end_ || closing_)) return end();
   if (!at_end_) return watch();
   closing_ = true;
@@ -169,11 +180,9 @@ void Worker::take_outcome(Outcome outcome) {
   owner_.came_back(*this, std::move(visitor), error);
 }
 
-void Worker::refresh_credit() {
+void Worker::tell_credit() {
   const std::size_t before = std::exchange(credit_, 0);
-  const auto credit = credit_of(link_);
-  if (!credit) at_end_ = true;
-  if (!closing_ && !at_end_) credit_ = *credit;
+  if (!closing_ && !at_end_) credit_ = fresh_credit_;
   if (credit_ > before || (credit_ > 0 && std::exchange(progressed_, false))) owner_.has_credit(*this);
 }
 

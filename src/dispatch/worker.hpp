@@ -80,10 +80,10 @@ class Worker {
   void flush();
   void send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& visitors);
   void read_outcomes();
-  /// False: not all that is on the link now could be read.
+  /// Until nothing is left, in the link or read ahead. False: not all that is on the link now could be read.
   bool read_link();
   void take_outcome(Outcome outcome);
-  void refresh_credit();
+  void tell_credit();
   void end();
 
   asio::io_context& loop_;
@@ -95,7 +95,8 @@ class Worker {
   std::vector<VisitorPtr> collected_;
   std::unordered_map<std::uint64_t, VisitorPtr> under_way_;  // by the id of the move
   Clock::time_point last_progress_{};
-  std::size_t credit_ = 0;
+  std::size_t credit_ = 0;        // that the owner knows of
+  std::size_t fresh_credit_ = 0;  // the link's, when it was last read
   WorkerCounters counters_;
   bool progressed_ = false;
   bool flushing_ = false;
