@@ -162,13 +162,6 @@ class Routes(House):
 class Workers(House):
     POOL = '[pool.p]\nhold = "10s"\n[[route]]\npool = "p"\nhost = "*"\n'
 
-    def test_a_worker_that_refuses_is_passed_by(self) -> None:
-        self.start_batond(self.POOL + '[limits]\nanswer = "1s"\n')
-        self.start_worker("p", "NO", "refuse")
-        self.start_worker("p", "YES")
-        for _ in range(6):
-            self.assertEqual(self.greeted_by(self.client(http("a"))), "YES")
-
     def test_killed_with_moves_under_way(self) -> None:
         """A stopped worker has moves that it never takes; its death gives them to the next, and no client notices."""
         self.start_batond(self.POOL)

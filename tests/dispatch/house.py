@@ -7,6 +7,7 @@ deadline if the test does not get so far.
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -63,6 +64,8 @@ class House(unittest.TestCase):
 
     def start_worker(self, pool: str, name: str, *manner: str) -> subprocess.Popen:
         worker = self.start([WORKER, pool, name, *manner], stdout=subprocess.PIPE)
+        self.until(lambda: self.batond.poll() is not None or select.select([worker.stdout], [], [], 0)[0], "it is ready")
+        self.assertIsNone(self.batond.poll(), "batond has ended")
         self.assertEqual(worker.stdout.readline(), b"ready\n")
         if "stop-after-link" not in manner:
             self.until(lambda: any(w["process"] == worker.pid and w["credit"] for w in self.workers(pool)), "credit")
