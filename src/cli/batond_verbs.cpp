@@ -176,8 +176,14 @@ ExitStatus upgrade(const Options& options, std::ostream& out, const Told& told) 
   if (options.json) write_json(out, *answer);
   if (!flag_in(*answer, "ok")) return told.failed("the batond before goes on: " + error_in(*answer));
   if (options.json) return ExitStatus::Ok;
-  const std::string process = cell_in(*answer, "process");
-  out << "A new batond has taken over" << (process == "-" ? "" : ", process " + process) << ".\n";
+  const auto counted = [&](const char* name, const char* one, const char* several) {
+    const std::uint64_t count = number_in(*answer, name);
+    return std::to_string(count) + (count == 1 ? one : several);
+  };
+  out << "batond " << cell_in(*answer, "version") << ", process " << cell_in(*answer, "process")
+      << ", has taken over: " << counted("sockets", " listening socket, ", " listening sockets, ")
+      << counted("clients", " client that waited; ", " clients that waited; ") << "new ones waited for "
+      << readable(Duration{std::chrono::microseconds{number_in(*answer, "pause_us")}}) << ".\n";
   return ExitStatus::Ok;
 }
 

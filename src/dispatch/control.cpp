@@ -5,6 +5,7 @@
 #include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -64,6 +65,7 @@ Control::Control(asio::io_context& loop, UniqueFd listening, Dispatcher& dispatc
     : loop_{loop},
       listening_{std::move(listening)},
       watched_{loop, listening_.get()},
+      pause_{loop},
       dispatcher_{dispatcher},
       service_{service},
       actions_{std::move(actions)} {
@@ -82,11 +84,20 @@ void Control::watch() {
 }
 
 void Control::accept_all() {
-  while (auto connection = os::accept_request(listening_.ref())) {
+  for (;;) {
+    auto connection = os::accept_request(listening_.ref());
+    if (!connection) {
+      const int error = os::number(connection.error());
+      if (error == EAGAIN) return watch();
+      if (lacks_room(error))
+        return pause_.begin([this] {
+          if (listening_.valid()) accept_all();
+        });
+      continue;  // of that caller: another user's, or gone already
+    }
     // One more is closed: its caller sees the end of file.
     if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(*connection))->read();
   }
-  watch();
 }
 
 json Control::answer(std::string_view request) {

@@ -41,6 +41,7 @@
 #include <string>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/accept_pause.hpp"
 #include "dispatch/dispatcher.hpp"
 
 namespace baton::dispatch {
@@ -81,6 +82,7 @@ class Control {
   asio::io_context& loop_;
   UniqueFd listening_;
   asio::posix::stream_descriptor watched_;  // the number, which it does not own
+  AcceptPause pause_;
   Dispatcher& dispatcher_;
   const ServiceView& service_;
   ControlActions actions_;

@@ -19,7 +19,6 @@ namespace {
 
 /// Accepted in one turn of the loop, so that outcomes and those who wait have theirs.
 constexpr int most_at_once = 256;
-constexpr std::chrono::milliseconds pause_without_descriptors{100};
 
 recognise::IpAddress ip_of(const os::Address& address) {
   const Bytes octets = address.bytes();
@@ -89,7 +88,7 @@ void Entrance::accept_all() {
     if (!accepted) {
       const int error = os::number(accepted.error());
       if (error == EAGAIN) break;
-      if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) return pause(error);
+      if (lacks_room(error)) return pause(error);
       continue;  // of that connection: it is gone already (accept(2))
     }
     ++counters_.accepted;
@@ -100,10 +99,7 @@ void Entrance::accept_all() {
 
 void Entrance::pause(int error) {
   owner_.cannot_accept(*this, error);
-  pause_.expires_after(pause_without_descriptors);
-  pause_.async_wait([this, alive = alive_](const std::error_code& cancelled) {
-    if (*alive && !cancelled) accept_all();
-  });
+  pause_.begin([this] { accept_all(); });
 }
 
 void Entrance::begin(UniqueFd connection, const os::Address& peer) {

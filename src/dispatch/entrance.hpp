@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/accept_pause.hpp"
 #include "dispatch/undecided.hpp"
 #include "dispatch/visitor.hpp"
 #include "os/result.hpp"
@@ -109,7 +110,7 @@ class Entrance {
   os::Address address_;
   asio::posix::stream_descriptor watched_listener_;  // numbers that these do not own
   asio::posix::stream_descriptor watched_set_;
-  asio::steady_timer pause_;
+  AcceptPause pause_;
   asio::steady_timer timer_;
   Manner manner_;
   Undecided& undecided_;

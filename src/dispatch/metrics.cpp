@@ -8,6 +8,7 @@
 #include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -126,8 +127,9 @@ std::string metrics_of(const Dispatcher& dispatcher, const ServiceView& service)
   Families all;
   all.gauge("batond_info", "What runs here");
   all.value(1.0, {{"version", BATON_VERSION}});
-  all.counter("batond_uptime_seconds", "Since batond has started");
-  all.value(std::chrono::duration<double>(Clock::now() - service.started).count());
+  all.gauge("batond_start_time_seconds", "When batond has started, since 1970 (Unix time)");
+  const auto since_1970 = std::chrono::system_clock::now().time_since_epoch() - (Clock::now() - service.started);
+  all.value(std::chrono::duration<double>(since_1970).count());
   add_connections(all, dispatcher);
   add_listeners(all, dispatcher);
   add_pools(all, dispatcher);
@@ -190,6 +192,7 @@ MetricsServer::MetricsServer(asio::io_context& loop, UniqueFd listening, const D
     : loop_{loop},
       listening_{std::move(listening)},
       watched_{loop, listening_.get()},
+      pause_{loop},
       dispatcher_{dispatcher},
       service_{service} {
   watch();
@@ -207,9 +210,16 @@ void MetricsServer::watch() {
 }
 
 void MetricsServer::accept_all() {
-  while (auto accepted = os::accept_for_others(listening_.ref()))
+  for (;;) {
+    auto accepted = os::accept_for_others(listening_.ref());
+    if (!accepted) {
+      const int error = os::number(accepted.error());
+      if (error == EAGAIN) return watch();
+      if (lacks_room(error)) return pause_.begin([this] { accept_all(); });
+      continue;  // of that connection: it is gone already (accept(2))
+    }
     if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(accepted->connection))->read();
-  watch();
+  }
 }
 
 std::string MetricsServer::answer(std::string_view head) const {

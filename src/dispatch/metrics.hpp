@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/accept_pause.hpp"
 #include "dispatch/control.hpp"
 #include "routing/configuration.hpp"
 
@@ -46,6 +47,7 @@ class MetricsServer {
   asio::io_context& loop_;
   UniqueFd listening_;
   asio::posix::stream_descriptor watched_;  // the number, which it does not own
+  AcceptPause pause_;
   const Dispatcher& dispatcher_;
   const ServiceView& service_;
   std::size_t sessions_ = 0;

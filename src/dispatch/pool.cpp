@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::chrono::milliseconds first_pause{100};  // before a TSAP that is not there is tried again
 constexpr std::chrono::milliseconds longest_pause{5000};
-constexpr std::chrono::milliseconds pause_without_descriptors{100};
 constexpr std::chrono::seconds target_down_for{1};
 /// Connections that a target of PoolKind::Connect takes: as many as there are.
 constexpr std::uint32_t no_bound = 1U << 30U;
@@ -108,11 +107,9 @@ void Pool::accept_links() {
     }
     if (link.error().would_block()) return watch_links();
     // Want of descriptors, as a rule: what waits stays.
-    links_pause_.expires_after(pause_without_descriptors);
-    links_pause_.async_wait([this, alive = alive_](const std::error_code& error) {
-      if (*alive && !error && links_) watch_links();
+    return links_pause_.begin([this] {
+      if (links_) watch_links();
     });
-    return;
   }
 }
 

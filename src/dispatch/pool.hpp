@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "dispatch/accept_pause.hpp"
 #include "dispatch/passage.hpp"
 #include "dispatch/visitor.hpp"
 #include "dispatch/worker.hpp"
@@ -133,7 +134,7 @@ class Pool final : Worker::Owner, Passage::Owner {
   Owner& owner_;
   std::optional<LinkListener> links_;
   std::optional<asio::posix::stream_descriptor> watched_links_;
-  asio::steady_timer links_pause_;
+  AcceptPause links_pause_;
   std::vector<std::shared_ptr<Attempt>> attempts_;   // PoolKind::Tsaps: one a target
   std::vector<std::vector<os::Address>> addresses_;  // PoolKind::Connect: of each target
   std::list<Member> members_;
