@@ -16,7 +16,7 @@ grep -qF "## [$version]" CHANGELOG.md || version+="~$(date -u -d "@$when" +%Y%m%
 version+="-0upstream1"
 
 # What goes into them; a folder is newer when a file in it came or went.
-inputs=(CMakeLists.txt CHANGELOG.md LICENSE README.md SECURITY.md cmake debian docs examples include python src tools/package.sh)
+inputs=(CMakeLists.txt CHANGELOG.md LICENSE README.md SECURITY.md cmake completion debian docs examples include python src tools/package.sh)
 mkdir -p "$tree"
 cd "$packages"
 made() { echo "build/packages: $(echo *.deb)"; }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/complete.hpp"
 #include "cli/units.hpp"
 #include "cli/verbs.hpp"
 
@@ -64,6 +65,11 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
     add_serve(app, action);
     add_exec(app, action);
     add_help(app, action);
+    if (count > 0 && std::string_view{words[0]} == complete_word) {
+      const std::vector<std::string> typed{words + 1, words + count};
+      complete(app, typed, out);
+      return ExitStatus::Ok;
+    }
     // CLI11 wants them backwards.
     std::vector<std::string> backwards{words, words + std::max(count, 0)};
     std::ranges::reverse(backwards);

@@ -138,6 +138,15 @@ class Act(Operated):
         self.assertIn('there is no pool or worker "blgo": did you mean "blog"?', self.fails(1, "drain", "blgo"))
         self.assertEqual(self.baton("drain", "--undo").returncode, 2)
 
+    def test_completion_knows_pools_and_workers(self) -> None:
+        self.start_worker("shop", "S")
+        worker = str(self.workers("shop")[0]["id"])
+        self.assertEqual(self.does("__complete", "workers", "").split(), ["shop", "blog"])
+        self.assertEqual(self.does("__complete", "drain", "").split(), ["shop", "blog", worker])
+        self.assertEqual(self.does("__complete", "drain", "--undo", "b").split(), ["blog"])
+        self.assertEqual(self.does("__complete", "drain", "--control", self.control + "x", "").split(), [])
+        self.assertEqual(self.does("__complete", "drain", "shop", "").split(), [])
+
     def test_drain_ends_batond_and_no_client(self) -> None:
         self.start_worker("shop", "S")
         client = self.client(http("shop.example"))
