@@ -17,12 +17,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t several = 8;         // requests at once
-constexpr std::size_t slow_read = 2048;    // octets
-constexpr std::size_t large_http = 48000;  // octets of a body
-constexpr std::size_t large_echo = 1'000'000;
-constexpr auto before_more = 3ms;      // between the pieces of a request
-constexpr auto before_a_visit = 50ms;  // and before a rude one comes again
+constexpr std::size_t several = 8;           // requests at once
+constexpr std::size_t slow_read = 2048;      // octets
+constexpr std::size_t large_http = 48000;    // octets of a body
+constexpr std::size_t large_echo = 150'000;  // more than the buffers in between hold
+constexpr auto before_more = 3ms;            // between the pieces of a request
+constexpr auto before_a_visit = 50ms;        // and before a rude one comes again
 
 }  // namespace
 
