@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // baton: bench/api.cpp: what a move through the C++ API costs, beside the same through the C calls.
 //
-// The same two processes, the same link, the same connections, in alternating blocks:
+// The same two processes, the same link, the same connections, in turn, whose order alternates from block to block:
 //   one by one   offer to outcome, and closing L's number; S gives the end points back outside of the time
 //   express      all connections in batches from A to B and back again, every one acknowledged
 #include <baton/baton.hpp>
@@ -72,66 +72,99 @@ double per_move(Nanoseconds begin, std::size_t moves) {
   return static_cast<double>(now() - begin) / 1000 / static_cast<double>(moves);
 }
 
-/// One by one: `pool` goes and comes back, by the calls and then by the API.
-void offer_block(baton::Link& link, std::vector<int>& pool, Block& block) {
-  const int number = link.native_handle();
-  Nanoseconds begin = now();
-  for (const int fd : pool) {
-    move(number, fd);
-    require(soc_close(fd), "soc_close");
-  }
-  block.calls = per_move(begin, pool.size());
-  pool = take_all(number, pool.size());
-  std::vector<baton::Connection> connections;
-  for (const int fd : pool) connections.push_back(baton::Connection::adopt(fd));
-  begin = now();
-  for (baton::Connection& connection : connections) (void)got(link.offer(std::move(connection)), "offer");
-  block.api = per_move(begin, pool.size());
-  pool = take_all(number, pool.size());
+/// Both ways in turn, and every second time in the other order: what drifts favours neither.
+template <class Calls, class Api>
+void in_turn(std::size_t turn, Calls calls, Api api) {
+  if (turn % 2 == 0) calls();
+  api();
+  if (turn % 2 != 0) calls();
 }
 
-void answer_block(baton::Link& link, std::size_t moves) {
+/// One by one: `pool` goes and comes back, by the calls and by the API.
+void offer_block(baton::Link& link, std::size_t turn, std::vector<int>& pool, Block& block) {
+  const int number = link.native_handle();
+  in_turn(
+      turn,
+      [&] {
+        const Nanoseconds begin = now();
+        for (const int fd : pool) {
+          move(number, fd);
+          require(soc_close(fd), "soc_close");
+        }
+        block.calls = per_move(begin, pool.size());
+        pool = take_all(number, pool.size());
+      },
+      [&] {
+        std::vector<baton::Connection> connections;
+        for (const int fd : pool) connections.push_back(baton::Connection::adopt(fd));
+        const Nanoseconds begin = now();
+        for (baton::Connection& connection : connections) (void)got(link.offer(std::move(connection)), "offer");
+        block.api = per_move(begin, pool.size());
+        pool = take_all(number, pool.size());
+      });
+}
+
+void answer_block(baton::Link& link, std::size_t turn, std::size_t moves) {
   const int number = link.native_handle();
   std::vector<int> taken;
-  for (std::size_t i = 0; i < moves; ++i) taken.push_back(take_move(number));
-  give_all(number, taken);
-  std::vector<baton::Connection> connections;
-  for (std::size_t i = 0; i < moves; ++i)
-    connections.push_back(got(got(link.await_offer(), "await_offer").accept(), "accept"));
-  taken.clear();
-  for (baton::Connection& connection : connections) taken.push_back(std::move(connection).release());
-  give_all(number, taken);
+  in_turn(
+      turn,
+      [&] {
+        taken.clear();
+        for (std::size_t i = 0; i < moves; ++i) taken.push_back(take_move(number));
+        give_all(number, taken);
+      },
+      [&] {
+        std::vector<baton::Connection> connections;
+        for (std::size_t i = 0; i < moves; ++i)
+          connections.push_back(got(got(link.await_offer(), "await_offer").accept(), "accept"));
+        taken.clear();
+        for (baton::Connection& connection : connections) taken.push_back(std::move(connection).release());
+        give_all(number, taken);
+      });
 }
 
-void express_block_a(baton::Link& link, const Size& size, std::vector<int>& held, Block& block) {
+void express_block_a(baton::Link& link, std::size_t turn, const Size& size, std::vector<int>& held, Block& block) {
   const int number = link.native_handle();
   const std::size_t moves = 2 * size.passes * size.connections;
-  Nanoseconds begin = now();
-  for (std::size_t pass = 0; pass < size.passes; ++pass) {
-    give_all(number, held);
-    held = take_all(number, size.connections);
-  }
-  block.express_calls = per_move(begin, moves);
-  std::vector<baton::Outgoing> going;
-  for (const int fd : held) going.emplace_back(baton::Connection::adopt(fd));
-  begin = now();
-  for (std::size_t pass = 0; pass < size.passes; ++pass) {
-    give_by_api(link, going);
-    take_by_api(link, going, size.connections);
-  }
-  block.express_api = per_move(begin, moves);
-  held.clear();
-  for (baton::Outgoing& one : going) held.push_back(std::move(one.connection).release());
+  in_turn(
+      turn,
+      [&] {
+        const Nanoseconds begin = now();
+        for (std::size_t pass = 0; pass < size.passes; ++pass) {
+          give_all(number, held);
+          held = take_all(number, size.connections);
+        }
+        block.express_calls = per_move(begin, moves);
+      },
+      [&] {
+        std::vector<baton::Outgoing> going;
+        for (const int fd : held) going.emplace_back(baton::Connection::adopt(fd));
+        const Nanoseconds begin = now();
+        for (std::size_t pass = 0; pass < size.passes; ++pass) {
+          give_by_api(link, going);
+          take_by_api(link, going, size.connections);
+        }
+        block.express_api = per_move(begin, moves);
+        held.clear();
+        for (baton::Outgoing& one : going) held.push_back(std::move(one.connection).release());
+      });
 }
 
-void express_block_b(baton::Link& link, const Size& size) {
+void express_block_b(baton::Link& link, std::size_t turn, const Size& size) {
   const int number = link.native_handle();
-  for (std::size_t pass = 0; pass < size.passes; ++pass) give_all(number, take_all(number, size.connections));
-  std::vector<baton::Outgoing> come;
-  for (std::size_t pass = 0; pass < size.passes; ++pass) {
-    take_by_api(link, come, size.connections);
-    give_by_api(link, come);
-  }
+  in_turn(
+      turn,
+      [&] {
+        for (std::size_t pass = 0; pass < size.passes; ++pass) give_all(number, take_all(number, size.connections));
+      },
+      [&] {
+        std::vector<baton::Outgoing> come;
+        for (std::size_t pass = 0; pass < size.passes; ++pass) {
+          take_by_api(link, come, size.connections);
+          give_by_api(link, come);
+        }
+      });
 }
 
 void side_a(const Size& size, std::span<Block> blocks, int link_number) {
@@ -145,8 +178,8 @@ void side_a(const Size& size, std::span<Block> blocks, int link_number) {
   }
   (void)got(link.credit(std::max(size.moves, size.connections)), "credit");
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    offer_block(link, pool, blocks[i]);
-    express_block_a(link, size, held, blocks[i]);
+    offer_block(link, i, pool, blocks[i]);
+    express_block_a(link, i, size, held, blocks[i]);
     if (i % 5 == 0) progress("block " + std::to_string(i) + " of " + std::to_string(blocks.size() - 1));
   }
 }
@@ -155,8 +188,8 @@ void side_b(const Size& size, std::size_t blocks, int link_number) {
   auto link = baton::Link::adopt(link_number);
   (void)got(link.credit(std::max(size.moves, size.connections)), "credit");
   for (std::size_t i = 0; i < blocks; ++i) {
-    answer_block(link, size.moves);
-    express_block_b(link, size);
+    answer_block(link, i, size.moves);
+    express_block_b(link, i, size);
   }
 }
 

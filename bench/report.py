@@ -114,7 +114,7 @@ def api_lines(part: dict[str, Any]) -> list[str]:
         f"    express, C++ API, microseconds a move:      {spread(part['express_api_us'])}",
         f"    C++ / C:                                    {spread(part['express_ratio'])}",
         f"    {part['blocks']} blocks of {part['moves_in_block']:,} and of {part['express_moves_in_block']:,} moves of each"
-        f" kind in turn, batches of {part['batch']}; aim: {API_AIM}",
+        f" kind in turn, in alternating order, batches of {part['batch']}; aim: {API_AIM}",
     ]
 
 
