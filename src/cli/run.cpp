@@ -58,6 +58,7 @@ ExitStatus run(int count, const char* const* words, std::ostream& out, std::ostr
         "baton VERB --help tells of one verb, as baton help VERB does; baton(1) of all.\n"
         "Exit status: 0 done, 1 not found or failed, 2 usage, 3 a configuration has errors.");
     add_status(app, action);
+    add_top(app, action);
     add_batond(app, action);
     add_check(app, action);
     add_trace(app, action);

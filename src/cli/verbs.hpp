@@ -41,6 +41,8 @@ void add_exec(CLI::App& app, Action& action);
 
 /// `baton routes`, `workers`, `drain`, `reload`, `upgrade`: batond_verbs.cpp.
 void add_batond(CLI::App& app, Action& action);
+/// `baton top`: top_verb.cpp.
+void add_top(CLI::App& app, Action& action);
 /// `baton check`: check_verb.cpp.
 void add_check(CLI::App& app, Action& action);
 
