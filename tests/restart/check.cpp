@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Replaces a server again and again under load: no request fails, no connection is reset, every answer is right; and a
-// new process that is killed, or gives up, before it is ready changes nothing.
+// Replaces a server again and again under load: no request fails, no connection is reset, every answer is right, and
+// comes from the process that has it by then; a new process that is killed, or gives up, before it is ready changes
+// nothing.
 //
 //   restart_check http|echo PROGRAM [--active N] [--idle N] [--restarts N] [--wrk SECONDS]
 //
@@ -237,11 +238,13 @@ class Check {
     std::printf("  %llu answers, all right; %llu connections, none lost; %llu reset by their clients\n",
                 static_cast<unsigned long long>(tally_.answers), static_cast<unsigned long long>(tally_.connections),
                 static_cast<unsigned long long>(tally_.resets));
-    if (!wrk_)
+    // Else wrk has the load, and says how long it waited.
+    if (!wrk_) {
       std::printf("  under way at a restart:                      at least %.0f\n", std::ranges::min(in_flight_));
-    std::printf("  pause, no answer to anybody:                 %s\n", spread(silence_).c_str());
-    std::printf("  longest answer that a restart fell into:     %s\n", spread(answer_).c_str());
-    std::printf("  longest answer apart from them:              %.1f ms\n", milliseconds(tally_.longest_outside));
+      std::printf("  pause, no answer to anybody:                 %s\n", spread(silence_).c_str());
+      std::printf("  longest answer that a restart fell into:     %s\n", spread(answer_).c_str());
+      std::printf("  longest answer apart from them:              %.1f ms\n", milliseconds(tally_.longest_outside));
+    }
     std::printf("  start of the new process until it serves:    %s\n", spread(took_).c_str());
     std::fflush(stdout);
   }
