@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench crash soak restart coverage fuzz reference format check-format tidy asan tsan clang install package check-packages abi abi-record clean
+.PHONY: help deps peers demo test bench crash soak restart upgrade coverage fuzz reference format check-format tidy asan tsan clang install package check-packages abi abi-record clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ soak: deps ## 10,000 connections to and fro under traffic for a minute (SOAK="--
 
 restart: deps ## 50 live restarts under 1,000 busy and 1,000 idle clients, three times: no request fails; some minutes
 	@tests/restart/long.sh
+
+upgrade: deps ## 50 upgrades of batond under clients that come all the time: none fails (UPGRADES=500: more)
+	@tests/dispatch/long.sh $(UPGRADES)
 
 coverage: deps ## which lines of what reads from outside tests and fuzzers reach; fails below 90 %
 	@tools/coverage.sh

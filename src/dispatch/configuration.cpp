@@ -88,6 +88,7 @@ void read_limits(Section section, routing::Limits& limits) {
   section.read("undecided", limits.undecided, 0, most_u32);
   section.read("undecided_per_source", limits.undecided_per_source, 0, most_u32);
   section.read("answer", limits.answer);
+  section.read("upgrade", limits.upgrade);
   section.finish();
 }
 

@@ -65,7 +65,8 @@ TEST(Configuration, OfTheExampleIsRightAndShowsEverySetting) {
                               "policy",     "fallback", "hold",         "tries",       "proxy_protocol",
                               "name",       "listener", "source",       "sni",         "alpn",
                               "host",       "path",     "calling_tsap", "rdp_user",    "database",
-                              "user",       "pattern",  "pool",         "refuse",      "weight"})
+                              "user",       "pattern",  "pool",         "refuse",      "weight",
+                              "upgrade"})
     EXPECT_TRUE(text.str().contains(std::string{setting} + " = ")) << setting;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/control.hpp"
 
+#include <algorithm>
 #include <asio/buffer.hpp>
 #include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
@@ -28,11 +29,13 @@ class Control::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Control& control, UniqueFd connection)
       : control_{control}, alive_{control.alive_}, stream_{control.loop_, connection.release()} {
-    ++control_.sessions_;
+    control_.sessions_.insert(this);
   }
   ~Session() {
-    if (*alive_) --control_.sessions_;
+    if (*alive_) control_.sessions_.erase(this);
   }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   void read() {
     asio::async_read_until(stream_, asio::dynamic_buffer(input_, most_octets), '\n',
@@ -40,16 +43,28 @@ class Control::Session : public std::enable_shared_from_this<Session> {
                              if (!error && *self->alive_) self->answer(size);
                            });
   }
+  /// No more requests.
+  void stop() {
+    last_ = true;
+    if (!busy_) stream_.close();
+  }
+  [[nodiscard]] bool is_busy() const noexcept { return busy_; }
 
  private:
   void answer(std::size_t size) {
-    output_ =
-        control_.answer(std::string_view{input_}.substr(0, size)).dump(-1, ' ', false, json::error_handler_t::replace) +
-        "\n";
+    const std::string request = input_.substr(0, size);
     input_.erase(0, size);
+    busy_ = true;
+    auto answer = control_.answer(request, [self = shared_from_this()](const json& later) { self->write(later); });
+    if (answer) write(*answer);
+  }
+
+  void write(const json& answer) {
+    output_ = answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
     asio::async_write(stream_, asio::buffer(output_),
                       [self = shared_from_this()](const std::error_code& error, std::size_t) {
-                        if (!error) self->read();
+                        self->busy_ = false;
+                        if (!error && !self->last_) self->read();
                       });
   }
 
@@ -58,6 +73,8 @@ class Control::Session : public std::enable_shared_from_this<Session> {
   asio::posix::stream_descriptor stream_;
   std::string input_;
   std::string output_;
+  bool busy_ = false;  // an answer is owed
+  bool last_ = false;
 };
 
 Control::Control(asio::io_context& loop, UniqueFd listening, Dispatcher& dispatcher, const ServiceView& service,
@@ -68,18 +85,26 @@ Control::Control(asio::io_context& loop, UniqueFd listening, Dispatcher& dispatc
       pause_{loop},
       dispatcher_{dispatcher},
       service_{service},
-      actions_{std::move(actions)} {
-  watch();
-}
+      actions_{std::move(actions)} {}
 
 Control::~Control() {
   *alive_ = false;
-  (void)watched_.release();
+  if (watched_.is_open()) (void)watched_.release();
+}
+
+void Control::stop() {
+  if (watched_.is_open()) (void)watched_.release();
+  listening_.reset();
+  for (Session* const session : sessions_) session->stop();
+}
+
+bool Control::is_busy() const noexcept {
+  return std::ranges::any_of(sessions_, [](const Session* session) { return session->is_busy(); });
 }
 
 void Control::watch() {
   watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this, alive = alive_](const std::error_code& error) {
-    if (*alive && !error) accept_all();
+    if (*alive && !error && listening_.valid()) accept_all();
   });
 }
 
@@ -96,11 +121,11 @@ void Control::accept_all() {
       continue;  // of that caller: another user's, or gone already
     }
     // One more is closed: its caller sees the end of file.
-    if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(*connection))->read();
+    if (sessions_.size() < most_sessions) std::make_shared<Session>(*this, std::move(*connection))->read();
   }
 }
 
-json Control::answer(std::string_view request) {
+std::optional<json> Control::answer(std::string_view request, Reply later) {
   const json asked = json::parse(request, nullptr, false);
   if (!asked.is_object() || !asked.contains("do") || !asked["do"].is_string())
     return failed("a request is one JSON object in a line, as in {\"do\": \"status\"}");
@@ -110,7 +135,11 @@ json Control::answer(std::string_view request) {
   if (verb == "workers") return workers_of(dispatcher_);
   if (verb == "reload") return actions_.reload();
   if (verb == "drain") return drain(asked);
-  return failed("\"" + verb + "\" is none of status, routes, workers, drain, reload");
+  if (verb == "upgrade") {
+    actions_.upgrade(std::move(later));
+    return std::nullopt;
+  }
+  return failed("\"" + verb + "\" is none of status, routes, workers, drain, reload, upgrade");
 }
 
 json Control::drain(const json& request) {

@@ -28,6 +28,12 @@
 //   {"do": "reload"}   -> {"ok": true, "findings": []}, or "ok": false: the configuration before goes on
 //                         findings: {"severity": "error", "line": 12, "column": 7, "path": "route[0].pool",
 //                                    "what": "...", "advice": "..."}
+//   {"do": "upgrade"}  -> when it is over, {"ok": true, "process": 4713, "version": "0.1.0", "sockets": 2, "clients":
+//   3,
+//                         "pause_us": 1500}: process 4713 has taken over, with so many listening sockets and clients
+//                         that waited; so long nobody was served, new clients waited in the kernel. This connection,
+//                         and all others to the batond that goes, are closed then. Else "ok": false, "error": why this
+//                         batond goes on, as if nothing had happened
 //   anything else      -> {"ok": false, "error": "a sentence"}
 //
 // Threads: the one of the event loop.
@@ -35,9 +41,12 @@
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/unique_fd.hpp"
@@ -56,10 +65,14 @@ struct ServiceView {
 [[nodiscard]] nlohmann::json routes_of(const Dispatcher& dispatcher);
 [[nodiscard]] nlohmann::json workers_of(const Dispatcher& dispatcher);
 
+/// An answer that comes later.
+using Reply = std::function<void(nlohmann::json)>;
+
 /// What a request may do besides looking.
 struct ControlActions {
   std::function<void()> drain;
   std::function<nlohmann::json()> reload;  // gives the answer
+  std::function<void(Reply)> upgrade;
 };
 
 class Control {
@@ -67,15 +80,23 @@ class Control {
   /// `listening`: of os::listen_for_requests().
   Control(asio::io_context& loop, UniqueFd listening, Dispatcher& dispatcher, const ServiceView& service,
           ControlActions actions);
+  /// Answers from now on.
+  void watch();
   ~Control();
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
-  [[nodiscard]] nlohmann::json answer(std::string_view request);
+  /// Nothing: it comes by `later`.
+  [[nodiscard]] std::optional<nlohmann::json> answer(std::string_view request, Reply later);
+
+  [[nodiscard]] FdRef listening() const noexcept { return listening_.ref(); }
+  /// Takes no more requests: each caller gets the answer that it waits for, and is closed.
+  void stop();
+  /// Callers wait for an answer.
+  [[nodiscard]] bool is_busy() const noexcept;
 
  private:
   class Session;
-  void watch();
   void accept_all();
   [[nodiscard]] nlohmann::json drain(const nlohmann::json& request);
 
@@ -86,7 +107,7 @@ class Control {
   Dispatcher& dispatcher_;
   const ServiceView& service_;
   ControlActions actions_;
-  std::size_t sessions_ = 0;
+  std::set<Session*> sessions_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

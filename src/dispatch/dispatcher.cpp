@@ -35,15 +35,18 @@ Dispatcher::Dispatcher(asio::io_context& loop, ActivatedSockets activated)
 Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::arrived(VisitorPtr visitor) {
-  ++counters_.arrived;
+  const bool again = std::exchange(visitor->counted, true);
+  if (!again) ++counters_.arrived;
   if (!recognise::fault_of(visitor->facts).empty()) {
     ++counters_.at_fault;
     return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
   }
-  route(std::move(visitor), false);
+  route(std::move(visitor), again);
 }
 
 void Dispatcher::route(VisitorPtr visitor, bool again) {
+  if (frozen_) return kept_.push_back(std::move(visitor));
+  if (successor_) return successor_(std::move(visitor));
   const auto found = plan_->router.find({visitor->listener, visitor->source, visitor->facts});
   if (!found) {
     ++counters_.no_route;
@@ -67,8 +70,13 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
 
 bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
   const Clock::time_point now = Clock::now();
-  for (const std::size_t each : plan_->orders[pool])
-    pools_[each]->states(workers_[each], plan_->configuration.limits.answer, now);
+  bool expects = false;
+  for (const std::size_t each : plan_->orders[pool]) {
+    // Those of a pool that are still to come go before those of a pool behind it.
+    workers_[each].clear();
+    if (!expects) pools_[each]->states(workers_[each], plan_->configuration.limits.answer, now);
+    expects = expects || pools_[each]->expects(now);
+  }
   const auto placement = plan_->balancers.place(pool, workers_, visitor->source, visitor->refused);
   if (!placement) return false;
   pools_[placement->pool]->give(placement->worker, std::move(visitor));
@@ -78,6 +86,7 @@ bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
 void Dispatcher::hold(VisitorPtr visitor, std::size_t pool) {
   const Clock::time_point now = Clock::now();
   if (visitor->hold_until == Clock::time_point{}) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
+  if (pools_[pool]->expects(now)) visitor->hold_until = std::max(visitor->hold_until, now + tick_time);
   if (now >= visitor->hold_until || held_count_ >= plan_->configuration.limits.undecided) {
     ++counters_.no_worker;
     return say_farewell(std::move(visitor), recognise::Ending::NoWorker);
@@ -105,7 +114,10 @@ void Dispatcher::retry_held() {
   for (std::size_t pool = 0; pool < held_.size(); ++pool) {
     std::deque<VisitorPtr> all = std::exchange(held_[pool], {});
     bool nobody = false;
+    const bool expects = !all.empty() && pools_[pool]->expects(now);
     for (VisitorPtr& visitor : all) {
+      // Its time begins when they have come.
+      if (expects) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
       if (!nobody && place(visitor, pool)) {
         --held_count_;
         continue;
@@ -188,6 +200,7 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
     ++counters_.dissolved;
     return;
   }
+  if (frozen_ || successor_) return route(std::move(visitor), true);
   // No credit, or a full link: it may take it later.
   if (error != EAGAIN) {
     visitor->refused.push_back(worker);
@@ -215,8 +228,9 @@ bool Dispatcher::set_draining(const std::string& pool, std::uint64_t worker, boo
   return true;
 }
 
-void Dispatcher::drain(std::function<void()> done) {
+void Dispatcher::drain(std::function<bool()> busy, std::function<void()> done) {
   draining_ = true;
+  busy_ = std::move(busy);
   done_ = std::move(done);
   for (OpenEntrance& each : entrances_) each.entrance->stop();
   activated_.clear();
@@ -228,7 +242,7 @@ void Dispatcher::look_whether_done() {
   const auto waits = [](const OpenEntrance& each) { return each.entrance->waiting() > 0; };
   const auto busy = [](const std::unique_ptr<Pool>& each) { return each->under_way() > 0 || each->copying() > 0; };
   if (std::ranges::any_of(entrances_, waits) || !retired_entrances_.empty()) return;
-  if (std::ranges::any_of(pools_, busy) || std::ranges::any_of(retired_pools_, busy)) return;
+  if (std::ranges::any_of(pools_, busy) || std::ranges::any_of(retired_pools_, busy) || busy_()) return;
   std::exchange(done_, {})();
 }
 

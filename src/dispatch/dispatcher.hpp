@@ -12,6 +12,9 @@
 //       all busy held
 //                 +--Pool::hold, or Pool::tries workers have refused--> Farewell
 //
+// For an upgrade (upgrade.hpp): running --freeze()--> frozen: who arrives is kept --thaw()--> running
+//                                                       +--pass_on()--> passes on: who arrives goes to the successor
+//
 // Invariant: a visitor is in one place; what is held is bounded by Limits::undecided. apply() replaces the
 // configuration as a whole or not at all. Threads: the one of the event loop.
 #pragma once
@@ -31,6 +34,7 @@
 #include "dispatch/called_tsap.hpp"
 #include "dispatch/entrance.hpp"
 #include "dispatch/farewell.hpp"
+#include "dispatch/inheritance.hpp"
 #include "dispatch/plan.hpp"
 #include "dispatch/pool.hpp"
 #include "dispatch/undecided.hpp"
@@ -61,11 +65,34 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   /// The configuration, which has no errors, is in force from now on. Failure: what could not be opened, in a sentence;
-  /// the one before goes on.
-  [[nodiscard]] std::expected<void, std::string> apply(routing::Configuration configuration);
-  /// Accepts no more; `done` is called when nobody waits, nothing is under way and nothing is copied.
-  void drain(std::function<void()> done);
+  /// the one before goes on. `coming`: what another batond has still: such a listener gets its socket by inherit(),
+  /// such a pool its name by bind_pools().
+  [[nodiscard]] std::expected<void, std::string> apply(routing::Configuration configuration,
+                                                       const Inheritance& coming = {});
+  /// Accepts no more; `done` is called when nobody waits, nothing is under way and nothing is copied, nor is anything
+  /// `busy` with it.
+  void drain(std::function<bool()> busy, std::function<void()> done);
   [[nodiscard]] bool is_draining() const noexcept { return draining_; }
+
+  // An upgrade, the batond that goes.
+  [[nodiscard]] Inheritance inheritance() const;
+  /// The listening sockets, each twice open now.
+  [[nodiscard]] os::Result<std::vector<Heirloom>> listening_sockets() const;
+  /// Accepts nobody and gives to nobody: all who wait, who are the caller's now.
+  [[nodiscard]] std::vector<VisitorPtr> freeze();
+  /// All is as it was; `back`: those of freeze() whose connections are open.
+  void thaw(std::vector<VisitorPtr> back);
+  void release_names();
+  /// Frozen: its workers may go to the successor, and so does everybody who arrives from now on. drain() comes next.
+  void pass_on(std::function<void(VisitorPtr)> successor);
+  /// One that the successor did not take.
+  void give_up(VisitorPtr visitor);
+
+  // An upgrade, the batond that comes.
+  /// Failure: a sentence.
+  [[nodiscard]] std::expected<void, std::string> bind_pools();
+  void inherit(const Heirloom& of, UniqueFd listener);
+  void resume(VisitorPtr visitor);
 
   // For those who look.
   struct OpenEntrance {
@@ -107,13 +134,17 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void tick();
   void say_farewell(VisitorPtr visitor, recognise::Ending why);
   void look_whether_done();
-  [[nodiscard]] std::expected<Opening, std::string> open_all(const routing::Configuration& configuration);
+  [[nodiscard]] std::expected<Opening, std::string> open_all(const routing::Configuration& configuration,
+                                                             const Inheritance& coming);
   [[nodiscard]] std::expected<void, std::string> open_entrances(const routing::Configuration& configuration,
-                                                                std::size_t listener, Opening& opening);
+                                                                std::size_t listener, const Inheritance& coming,
+                                                                Opening& opening);
   [[nodiscard]] std::expected<void, std::string> open_entrance(std::string key, Entrance::Manner manner,
                                                                const std::function<os::Result<UniqueFd>()>& make,
                                                                Opening& opening);
-  [[nodiscard]] std::expected<void, std::string> open_pool(const routing::Pool& settings, Opening& opening);
+  [[nodiscard]] std::expected<void, std::string> open_pool(const routing::Pool& settings, const Inheritance& coming,
+                                                           Opening& opening);
+  [[nodiscard]] Entrance* entrance_for(const std::string& listener);
   void adopt(Opening opening);
   void forget_retired();
 
@@ -135,7 +166,11 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   bool ticking_ = false;
   bool retrying_ = false;
   bool draining_ = false;
+  std::function<bool()> busy_;
   std::function<void()> done_;
+  bool frozen_ = false;
+  std::vector<VisitorPtr> kept_;  // arrived while frozen
+  std::function<void(VisitorPtr)> successor_;
   Clock::time_point said_no_descriptors_{};
   Clock::time_point said_tsap_refuses_{};
   DispatcherCounters counters_;

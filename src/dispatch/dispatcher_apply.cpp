@@ -12,6 +12,13 @@
 #include "os/resolve_host.hpp"
 
 namespace baton::dispatch {
+namespace {
+
+/// How long clients wait for the workers of the batond before: they pause before they connect again.
+constexpr std::chrono::seconds workers_come_within{10};
+
+}  // namespace
+
 /// What a new configuration is going to have. An entrance or a pool that is there already is only named.
 struct Dispatcher::Opening {
   struct Place {
@@ -23,8 +30,8 @@ struct Dispatcher::Opening {
   std::vector<std::unique_ptr<Pool>> pools;  // none: the one that serves these settings goes on
 };
 
-std::expected<void, std::string> Dispatcher::apply(routing::Configuration configuration) {
-  auto opening = open_all(configuration);
+std::expected<void, std::string> Dispatcher::apply(routing::Configuration configuration, const Inheritance& coming) {
+  auto opening = open_all(configuration, coming);
   if (!opening) return std::unexpected{std::move(opening.error())};
   // Those who are held find their way by the new routes.
   std::vector<VisitorPtr> held;
@@ -41,26 +48,39 @@ std::expected<void, std::string> Dispatcher::apply(routing::Configuration config
   return {};
 }
 
-std::expected<Dispatcher::Opening, std::string> Dispatcher::open_all(const routing::Configuration& configuration) {
+std::expected<Dispatcher::Opening, std::string> Dispatcher::open_all(const routing::Configuration& configuration,
+                                                                     const Inheritance& coming) {
   Opening opening;
   for (std::size_t i = 0; i < configuration.listeners.size(); ++i)
-    if (auto opened = open_entrances(configuration, i, opening); !opened)
+    if (auto opened = open_entrances(configuration, i, coming, opening); !opened)
       return std::unexpected{std::move(opened.error())};
   for (const routing::Pool& settings : configuration.pools)
-    if (auto opened = open_pool(settings, opening); !opened) return std::unexpected{std::move(opened.error())};
+    if (auto opened = open_pool(settings, coming, opening); !opened) return std::unexpected{std::move(opened.error())};
   return opening;
 }
 
 std::expected<void, std::string> Dispatcher::open_entrances(const routing::Configuration& configuration,
-                                                            std::size_t listener, Opening& opening) {
+                                                            std::size_t listener, const Inheritance& coming,
+                                                            Opening& opening) {
   const routing::Listener& settings = configuration.listeners[listener];
   const Entrance::Manner manner{settings, routing::questions_of(configuration, listener),
                                 routing::routes_silence(configuration, listener)};
   for (const routing::ListenAddress& at : settings.addresses) {
-    auto opened = open_entrance(text_of(at), manner, [&] { return listen_at(at, settings.backlog); }, opening);
-    if (!opened) return opened;
+    const std::string key = text_of(at);
+    const auto make = [&] {
+      return coming.listeners.contains(key) ? os::Result<UniqueFd>{} : listen_at(at, settings.backlog);
+    };
+    if (auto opened = open_entrance(key, manner, make, opening); !opened) return opened;
   }
   if (settings.systemd.empty()) return {};
+  if (const auto count = coming.systemd.find(settings.systemd); count != coming.systemd.end()) {
+    for (std::size_t number = 0; number < count->second; ++number) {
+      auto opened =
+          open_entrance(systemd_key(settings.systemd, number), manner, [] { return os::Result<UniqueFd>{}; }, opening);
+      if (!opened) return opened;
+    }
+    return {};
+  }
   const auto [first, last] = activated_.equal_range(settings.systemd);
   if (first == last)
     return std::unexpected{"listener " + settings.name + ": systemd has passed no socket of the name \"" +
@@ -68,8 +88,8 @@ std::expected<void, std::string> Dispatcher::open_entrances(const routing::Confi
                            "\": start batond by a socket unit with FileDescriptorName=" + settings.systemd};
   std::size_t number = 0;
   for (auto each = first; each != last; ++each) {
-    const std::string key = "systemd " + settings.systemd + " " + std::to_string(number++);
-    auto opened = open_entrance(key, manner, [&] { return os::duplicate(each->second.ref()); }, opening);
+    auto opened = open_entrance(
+        systemd_key(settings.systemd, number++), manner, [&] { return os::duplicate(each->second.ref()); }, opening);
     if (!opened) return opened;
   }
   return {};
@@ -84,7 +104,7 @@ std::expected<void, std::string> Dispatcher::open_entrance(std::string key, Entr
   const auto here = std::ranges::find(entrances_, place.key, &OpenEntrance::key);
   if (here == entrances_.end()) {
     auto listener = make();
-    if (listener)
+    if (listener && listener->valid())
       if (auto set = os::set_nonblocking(listener->ref(), true); !set) listener = std::unexpected{set.error()};
     auto opened = listener ? Entrance::open(loop_, std::move(*listener), place.manner, undecided_, *this)
                            : std::unexpected{listener.error()};
@@ -99,16 +119,22 @@ std::expected<void, std::string> Dispatcher::open_entrance(std::string key, Entr
   return {};
 }
 
-std::expected<void, std::string> Dispatcher::open_pool(const routing::Pool& settings, Opening& opening) {
+std::expected<void, std::string> Dispatcher::open_pool(const routing::Pool& settings, const Inheritance& coming,
+                                                       Opening& opening) {
   const auto serves = [&](const std::unique_ptr<Pool>& pool) { return pool && pool->serves(settings); };
   if (std::ranges::any_of(pools_, serves)) {
     opening.pools.push_back(nullptr);
     return {};
   }
-  auto pool = Pool::open(loop_, settings, last_id_, *this);
-  if (!pool)
-    return std::unexpected{"pool " + settings.name + ": cannot take workers at " + settings.tsap.printable() + ": " +
-                           pool.error().text()};
+  const bool has_name = settings.kind == routing::PoolKind::Workers;
+  const auto before = std::ranges::find_if(coming.pools, [&](const Inheritance::PoolBefore& each) {
+    return has_name ? each.tsap == as_text(settings.tsap.octets()) : each.tsap.empty() && each.name == settings.name;
+  });
+  const bool expected = before != coming.pools.end();
+  const bool later = has_name && expected;
+  auto pool = Pool::open(loop_, settings, last_id_, later ? Pool::Name::Later : Pool::Name::Now, *this);
+  if (!pool) return std::unexpected{pool_failure(settings, pool.error())};
+  if (expected) (*pool)->expect(before->workers, before->drained, Clock::now() + workers_come_within);
   opening.pools.push_back(std::move(*pool));
   return {};
 }
@@ -121,7 +147,7 @@ void Dispatcher::adopt(Opening opening) {
       place.entrance = std::move(here->entrance);
       entrances_.erase(here);
       place.entrance->set_manner(std::move(place.manner));
-    } else {
+    } else if (place.entrance->accepts()) {
       journal().info("listener {}: listening on {}", place.entrance->manner().settings.name,
                      os::printable(place.entrance->address()));
     }

@@ -44,15 +44,17 @@ Entrance::Entrance(asio::io_context& loop, UniqueFd listener, UniqueFd set, Mann
     : listener_{std::move(listener)},
       set_{std::move(set)},
       address_{os::local_address(listener_.ref()).value_or(os::Address{})},
-      watched_listener_{loop, listener_.get()},
+      watched_listener_{loop},
       watched_set_{loop, set_.get()},
       pause_{loop},
       timer_{loop},
       manner_{std::move(manner)},
       undecided_{undecided},
       owner_{owner} {
-  watch_listener();
   watch_waiting();
+  if (!listener_.valid()) return;
+  watched_listener_.assign(listener_.get());
+  watch_listener();
 }
 
 Entrance::~Entrance() {
@@ -62,16 +64,57 @@ Entrance::~Entrance() {
   (void)watched_set_.release();
 }
 
+void Entrance::listen_on(UniqueFd listener) {
+  listener_ = std::move(listener);
+  address_ = os::local_address(listener_.ref()).value_or(os::Address{});
+  watched_listener_.assign(listener_.get());
+  watch_listener();
+}
+
 void Entrance::stop() {
-  pause_.cancel();
+  hold_back();
   if (watched_listener_.is_open()) (void)watched_listener_.release();
   listener_.reset();
 }
 
+void Entrance::hold_back() {
+  ++turn_;
+  pause_.cancel();
+  if (watched_listener_.is_open()) watched_listener_.cancel();
+}
+
+void Entrance::go_on() {
+  if (listener_.valid()) watch_listener();
+}
+
+std::vector<VisitorPtr> Entrance::take_waiting() {
+  std::vector<VisitorPtr> all;
+  all.reserve(waiting_.size());
+  for (auto& [key, waiting] : waiting_) {
+    const FdRef socket{waiting.visitor->connection.native_handle()};
+    (void)os::epoll_remove(set_.ref(), socket);
+    if (waiting.low_mark != 1) (void)os::set_low_mark(socket, 1);
+    undecided_.leave(waiting.visitor->peer);
+    all.push_back(std::move(waiting.visitor));
+  }
+  waiting_.clear();
+  deadlines_.clear();
+  timer_.cancel();
+  std::ranges::sort(all, {}, [](const VisitorPtr& visitor) { return visitor->accepted; });
+  return all;
+}
+
+void Entrance::resume(VisitorPtr visitor) {
+  Waiting waiting;
+  waiting.visitor = std::move(visitor);
+  waiting.visitor->resumed = true;
+  place(std::move(waiting));
+}
+
 void Entrance::watch_listener() {
   watched_listener_.async_wait(asio::posix::stream_descriptor::wait_read,
-                               [this, alive = alive_](const std::error_code& error) {
-                                 if (*alive && !error) accept_all();
+                               [this, turn = turn_, alive = alive_](const std::error_code& error) {
+                                 if (*alive && !error && turn == turn_) accept_all();
                                });
 }
 
@@ -99,7 +142,9 @@ void Entrance::accept_all() {
 
 void Entrance::pause(int error) {
   owner_.cannot_accept(*this, error);
-  pause_.begin([this] { accept_all(); });
+  pause_.begin([this, turn = turn_] {
+    if (turn == turn_) accept_all();
+  });
 }
 
 void Entrance::begin(UniqueFd connection, const os::Address& peer) {
@@ -116,8 +161,15 @@ void Entrance::begin(UniqueFd connection, const os::Address& peer) {
     ++counters_.unwelcome;
     return;
   }
+  place(std::move(waiting));
+}
+
+void Entrance::place(Waiting waiting) {
+  const Visitor& visitor = *waiting.visitor;
   if (look(waiting) == Step::Left) return;
-  if (!undecided_.enter(visitor.peer)) {
+  if (visitor.resumed) {
+    undecided_.enter_all_the_same(visitor.peer);
+  } else if (!undecided_.enter(visitor.peer)) {
     ++counters_.too_many;
     return;
   }
@@ -144,7 +196,8 @@ os::Result<Bytes> Entrance::peek(const Visitor& visitor) {
 
 const recognise::Questions& Entrance::questions_for(const Visitor& visitor) {
   const auto use = routing::proxy_use(manner_.settings, visitor.peer);
-  manner_.questions.proxy = use.value_or(recognise::ProxyUse::Required);
+  manner_.questions.proxy =
+      visitor.facts.proxy ? recognise::ProxyUse::Never : use.value_or(recognise::ProxyUse::Required);
   return manner_.questions;
 }
 
@@ -178,7 +231,9 @@ void Entrance::decide(Waiting& waiting, recognise::Facts facts) {
   Visitor& visitor = *waiting.visitor;
   const FdRef socket{visitor.connection.native_handle()};
   if (waiting.low_mark != 1) (void)os::set_low_mark(socket, 1);
-  if (facts.proxy) {
+  if (visitor.facts.proxy) {
+    facts.proxy = std::move(visitor.facts.proxy);  // read before it was resumed
+  } else if (facts.proxy) {
     octets_.resize(std::max(octets_.size(), facts.proxy->octets));
     const iovec room{octets_.data(), facts.proxy->octets};
     const auto read = os::receive_stream(socket, {&room, 1});

@@ -59,7 +59,7 @@ class Entrance {
     bool routes_silence = false;
   };
 
-  /// `listener`: non-blocking. Errors: epoll_create1(2).
+  /// `listener`: non-blocking; none: it comes with listen_on(), or never. Errors: epoll_create1(2).
   [[nodiscard]] static os::Result<std::unique_ptr<Entrance>> open(asio::io_context& loop, UniqueFd listener,
                                                                   Manner manner, Undecided& undecided, Owner& owner);
   ~Entrance();
@@ -67,8 +67,19 @@ class Entrance {
   Entrance& operator=(const Entrance&) = delete;
 
   void set_manner(Manner manner) { manner_ = std::move(manner); }
+  /// The listening socket, where there is none yet.
+  void listen_on(UniqueFd listener);
   /// Accepts no more, and closes the listening socket; who waits is waited for.
   void stop();
+  /// Accepts nobody until go_on(); the kernel queues.
+  void hold_back();
+  void go_on();
+  /// Those who wait, who are no longer this entrance's.
+  [[nodiscard]] std::vector<VisitorPtr> take_waiting();
+  /// One that another entrance has accepted: is looked at again, with the time that is left to it.
+  void resume(VisitorPtr visitor);
+
+  [[nodiscard]] FdRef listener() const noexcept { return listener_.ref(); }
 
   /// Of the listening socket.
   [[nodiscard]] const os::Address& address() const noexcept { return address_; }
@@ -93,6 +104,7 @@ class Entrance {
   void accept_all();
   void pause(int error);
   void begin(UniqueFd connection, const os::Address& peer);
+  void place(Waiting waiting);
   [[nodiscard]] Step look(Waiting& waiting);
   void decide(Waiting& waiting, recognise::Facts facts);
   [[nodiscard]] recognise::Facts facts_now(Waiting& waiting);
@@ -119,6 +131,7 @@ class Entrance {
   std::unordered_map<Key, Waiting> waiting_;
   std::multimap<Clock::time_point, Key> deadlines_;
   std::vector<std::byte> octets_;  // what is looked at, one connection at a time
+  std::uint64_t turn_ = 0;         // of accepting: what the loop still holds of one before counts no more
   EntranceCounters counters_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds
 };

@@ -41,6 +41,10 @@ std::string text_of(const routing::ListenAddress& at) {
   return (at.address->is_v4() ? at.address->text() : "[" + at.address->text() + "]") + ":" + port;
 }
 
+std::string systemd_key(const std::string& name, std::size_t number) {
+  return std::string{systemd_prefix} + name + " " + std::to_string(number);
+}
+
 std::string advice_for(int error) {
   switch (error) {
     case EADDRINUSE:

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/unique_fd.hpp"
 #include "os/result.hpp"
@@ -16,6 +17,9 @@ namespace baton::dispatch {
 [[nodiscard]] os::Result<UniqueFd> listen_at(const routing::ListenAddress& at, int backlog);
 /// As a configuration has it: ":443", "192.0.2.7:443", "[2001:db8::7]:443".
 [[nodiscard]] std::string text_of(const routing::ListenAddress& at);
+/// The key of the socket `number`, from 0, that systemd has opened as `name`.
+inline constexpr std::string_view systemd_prefix = "systemd ";
+[[nodiscard]] std::string systemd_key(const std::string& name, std::size_t number);
 /// The end of a sentence, or nothing. `error`: of listen_at().
 [[nodiscard]] std::string advice_for(int error);
 

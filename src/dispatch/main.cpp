@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "dispatch/service.hpp"
 
@@ -19,5 +20,5 @@ int main(int argc, char** argv) {
     return app.exit(error, std::cout, std::cerr) == 0 ? static_cast<int>(ExitStatus::Ok)
                                                       : static_cast<int>(ExitStatus::Usage);
   }
-  return static_cast<int>(baton::dispatch::run_service(path, check));
+  return static_cast<int>(baton::dispatch::run_service(path, check, {argv, argv + argc}));
 }

@@ -182,9 +182,13 @@ std::expected<std::unique_ptr<MetricsServer>, std::string> MetricsServer::open(a
     return std::unexpected{"[batond] metrics: cannot listen at " + text_of(at) + ": " + std::strerror(error) +
                            advice_for(error)};
   }
-  journal().info("metrics: listening on {}",
-                 os::printable(os::local_address(listening->ref()).value_or(os::Address{})));
-  return std::unique_ptr<MetricsServer>{new MetricsServer{loop, std::move(*listening), dispatcher, service}};
+  return adopt(loop, std::move(*listening), dispatcher, service);
+}
+
+std::unique_ptr<MetricsServer> MetricsServer::adopt(asio::io_context& loop, UniqueFd listening,
+                                                    const Dispatcher& dispatcher, const ServiceView& service) {
+  journal().info("metrics: listening on {}", os::printable(os::local_address(listening.ref()).value_or(os::Address{})));
+  return std::unique_ptr<MetricsServer>{new MetricsServer{loop, std::move(listening), dispatcher, service}};
 }
 
 MetricsServer::MetricsServer(asio::io_context& loop, UniqueFd listening, const Dispatcher& dispatcher,

@@ -31,10 +31,14 @@ class MetricsServer {
                                                                                        const routing::ListenAddress& at,
                                                                                        const Dispatcher& dispatcher,
                                                                                        const ServiceView& service);
+  /// With a socket that listens already.
+  [[nodiscard]] static std::unique_ptr<MetricsServer> adopt(asio::io_context& loop, UniqueFd listening,
+                                                            const Dispatcher& dispatcher, const ServiceView& service);
   ~MetricsServer();
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
 
+  [[nodiscard]] FdRef listening() const noexcept { return listening_.ref(); }
   /// A whole answer to the head of a request.
   [[nodiscard]] std::string answer(std::string_view head) const;
 

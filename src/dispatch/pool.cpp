@@ -43,6 +43,10 @@ std::string name_of(const routing::Target& target) {
 
 }  // namespace
 
+std::string pool_failure(const routing::Pool& settings, const Error& error) {
+  return "pool " + settings.name + ": cannot take workers at " + settings.tsap.printable() + ": " + error.text();
+}
+
 struct Pool::Attempt {
   explicit Attempt(asio::io_context& loop) : watched{loop}, timer{loop} {}
   ~Attempt() {
@@ -56,9 +60,10 @@ struct Pool::Attempt {
 };
 
 std::expected<std::unique_ptr<Pool>, Error> Pool::open(asio::io_context& loop, routing::Pool settings,
-                                                       std::uint64_t& last_id, Owner& owner) {
+                                                       std::uint64_t& last_id, Name name, Owner& owner) {
   std::unique_ptr<Pool> pool{new Pool{loop, std::move(settings), last_id, owner}};
   if (pool->settings_.kind == routing::PoolKind::Workers) {
+    if (name == Name::Later) return pool;
     if (auto bound = pool->bind(); !bound) return std::unexpected{std::move(bound.error())};
   } else {
     pool->add_targets();
@@ -83,12 +88,37 @@ bool Pool::serves(const routing::Pool& settings) const {
 }
 
 std::expected<void, Error> Pool::bind() {
+  if (settings_.kind != routing::PoolKind::Workers || links_) return {};
   auto links = LinkListener::listen(selector_of(settings_.tsap));
   if (!links) return std::unexpected{std::move(links.error())};
   links_ = std::move(*links);
   watched_links_.emplace(loop_, links_->native_handle());
   watch_links();
   return {};
+}
+
+void Pool::release_name() {
+  links_pause_.cancel();
+  if (watched_links_) (void)watched_links_->release();
+  watched_links_.reset();
+  links_.reset();
+}
+
+void Pool::regain_name() {
+  if (retired_ || bind()) return;
+  links_pause_.begin([this] { regain_name(); });
+}
+
+void Pool::expect(std::size_t workers, std::vector<pid_t> drained, Clock::time_point until) {
+  expected_ = workers;
+  drained_ = std::move(drained);
+  expected_until_ = until;
+}
+
+bool Pool::expects(Clock::time_point now) const {
+  if (now >= expected_until_) return false;
+  const auto come = std::ranges::count_if(members_, &Member::announced);
+  return static_cast<std::size_t>(come) < expected_;
 }
 
 void Pool::watch_links() {
@@ -229,10 +259,7 @@ bool Pool::set_draining(std::uint64_t worker, bool on) {
 
 void Pool::retire() {
   retired_ = true;
-  links_pause_.cancel();
-  if (watched_links_) (void)watched_links_->release();
-  watched_links_.reset();
-  links_.reset();
+  release_name();
   for (auto& attempt : attempts_) {
     attempt->timer.cancel();
     if (attempt->watched.is_open()) (void)attempt->watched.release();
@@ -293,8 +320,11 @@ void Pool::came_back(Worker& worker, VisitorPtr visitor, int error) {
 
 void Pool::has_credit(Worker& worker) {
   Member* const member = member_of(worker);
-  if (member != nullptr && !std::exchange(member->announced, true))
+  if (member != nullptr && !std::exchange(member->announced, true)) {
+    // Before it gets anything: it has credit only now.
+    if (std::erase(drained_, worker.process()) > 0) member->draining = true;
     owner_.worker_up(*this, member->name, worker.process());
+  }
   owner_.has_room(*this);
 }
 

@@ -31,6 +31,9 @@
 
 namespace baton::dispatch {
 
+/// That its TSAP cannot be bound, as a sentence.
+[[nodiscard]] std::string pool_failure(const routing::Pool& settings, const Error& error);
+
 /// What a pool has done since it was made, workers that are gone included.
 struct PoolCounters {
   WorkerCounters moves{};
@@ -67,9 +70,14 @@ class Pool final : Worker::Owner, Passage::Owner {
     ~Owner() = default;
   };
 
-  /// Errors: those of binding the pool's TSAP.
+  enum class Name : std::uint8_t {
+    Now,    // bound in open()
+    Later,  // another batond has it still: bind()
+  };
+  /// Errors: those of bind().
   [[nodiscard]] static std::expected<std::unique_ptr<Pool>, Error> open(asio::io_context& loop, routing::Pool settings,
-                                                                        std::uint64_t& last_id, Owner& owner);
+                                                                        std::uint64_t& last_id, Name name,
+                                                                        Owner& owner);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -82,6 +90,18 @@ class Pool final : Worker::Owner, Passage::Owner {
   void states(std::vector<routing::WorkerState>& states, Duration answer, Clock::time_point now) const;
   /// `index`: as states() had it.
   void give(std::size_t index, VisitorPtr visitor);
+
+  /// PoolKind::Workers: takes workers at its TSAP from now on. Errors: those of LinkListener::listen().
+  std::expected<void, Error> bind();
+  /// Takes no more at it, and the name is free; those that are there stay.
+  void release_name();
+  /// bind(), again and again until it succeeds.
+  void regain_name();
+
+  /// Another batond had so many, and of these the processes `drained` get nothing: they are waited for until then.
+  void expect(std::size_t workers, std::vector<pid_t> drained, Clock::time_point until);
+  /// Some of them are still to come.
+  [[nodiscard]] bool expects(Clock::time_point now) const;
 
   /// False: there is none of that id.
   bool set_draining(std::uint64_t worker, bool on);
@@ -109,7 +129,6 @@ class Pool final : Worker::Owner, Passage::Owner {
   struct Attempt;  // to connect to one of PoolKind::Tsaps
 
   Pool(asio::io_context& loop, routing::Pool settings, std::uint64_t& last_id, Owner& owner);
-  std::expected<void, Error> bind();
   void watch_links();
   void accept_links();
   void add(Link link, std::string name, std::optional<std::size_t> target);
@@ -140,6 +159,9 @@ class Pool final : Worker::Owner, Passage::Owner {
   std::list<Member> members_;
   std::list<std::shared_ptr<Passage>> passages_;
   PoolCounters gone_;
+  std::size_t expected_ = 0;
+  std::vector<pid_t> drained_;
+  Clock::time_point expected_until_{};
   bool retired_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -21,10 +21,15 @@
 #include "dispatch/configuration.hpp"
 #include "dispatch/control.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/inheritance.hpp"
 #include "dispatch/journal.hpp"
+#include "dispatch/listening.hpp"
 #include "dispatch/metrics.hpp"
+#include "dispatch/predecessor.hpp"
+#include "dispatch/upgrade.hpp"
 #include "os/control_socket.hpp"
 #include "os/runtime_folder.hpp"
+#include "os/socket.hpp"
 #include "os/text_file.hpp"
 
 namespace baton::dispatch {
@@ -56,6 +61,12 @@ void log_findings(const ReadConfiguration& read, const std::string& path) {
                   printable(found, path));
 }
 
+std::string first_error(const ReadConfiguration& read, const std::string& path) {
+  for (const LocatedFinding& found : read.findings)
+    if (found.finding.severity == routing::Severity::Error) return "its configuration: " + printable(found, path);
+  return "its configuration has errors";
+}
+
 /// As many descriptors as the process may have: each connection on its way is one.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -76,28 +87,39 @@ ActivatedSockets sockets_of_systemd() {
   return sockets;
 }
 
-class Service {
+class Service final : Upgrade::Owner {
  public:
-  explicit Service(std::string path) : dispatcher_{loop_, sockets_of_systemd()}, signals_{loop_} {
+  Service(std::string path, std::vector<std::string> words)
+      : words_{std::move(words)}, dispatcher_{loop_, sockets_of_systemd()}, signals_{loop_} {
     view_.configuration = std::move(path);
     view_.started = Clock::now();
   }
 
   ExitStatus run() {
+    if (Predecessor::is_there()) {
+      auto met = Predecessor::meet(loop_);
+      if (!met) return failed(met.error());
+      predecessor_ = std::move(*met);
+    }
     auto read = read_file(view_.configuration);
     if (!read) return failed(read.error());
     log_findings(*read, view_.configuration);
-    if (!read->usable()) return ExitStatus::Configuration;
+    if (!read->usable()) {
+      if (predecessor_) predecessor_->failed(first_error(*read, view_.configuration));
+      return ExitStatus::Configuration;
+    }
     set_log_level(read->configuration.service.log);
-    if (auto applied = dispatcher_.apply(read->configuration); !applied) return failed(applied.error());
-    if (auto opened = open_control(read->configuration.service.control); !opened) return failed(opened.error());
-    if (auto opened = open_metrics(read->configuration.service.metrics); !opened) return failed(opened.error());
+    if (auto opened = open_all(read->configuration); !opened) return failed(opened.error());
+    if (predecessor_)
+      if (auto taken = take_over(read->configuration.service); !taken) return failed(taken.error());
+    control_->watch();
     settings_ = read->configuration.service;
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) signals_.add(number);
     await_signal();
     journal().info("batond {} started: process {}, configuration {}, {} listeners, {} pools, {} routes", BATON_VERSION,
                    ::getpid(), view_.configuration, dispatcher_.entrances().size(), dispatcher_.pools().size(),
                    dispatcher_.plan().configuration.routes.size());
+    if (predecessor_) predecessor_->running([this](VisitorPtr late) { dispatcher_.resume(std::move(late)); });
     ::sd_notify(0, "READY=1");
     loop_.run();
     journal().info("batond ended: {} arrived, {} moved", dispatcher_.counters().arrived, dispatcher_.counters().moved);
@@ -105,14 +127,51 @@ class Service {
   }
 
  private:
-  static ExitStatus failed(const std::string& sentence) {
+  ExitStatus failed(const std::string& sentence) {
     journal().critical("{}", sentence);
+    if (predecessor_) predecessor_->failed(sentence);
     return ExitStatus::Failed;
   }
 
+  /// But what the predecessor has still.
+  std::expected<void, std::string> open_all(const routing::Configuration& configuration) {
+    if (auto applied = dispatcher_.apply(configuration, before()); !applied) return applied;
+    if (auto opened = open_control(configuration.service.control); !opened) return opened;
+    const auto& metrics = configuration.service.metrics;
+    if (metrics && predecessor_ && text_of(*metrics) == before().metrics) return {};
+    return open_metrics(metrics);
+  }
+
+  /// What the predecessor has, which is nothing where there is none.
+  [[nodiscard]] const Inheritance& before() const {
+    static const Inheritance nothing;
+    return predecessor_ ? predecessor_->inheritance() : nothing;
+  }
+
+  /// From here on all is this process's.
+  std::expected<void, std::string> take_over(const routing::Service& service) {
+    if (auto prepared = predecessor_->prepared(); !prepared) return prepared;
+    if (auto bound = dispatcher_.bind_pools(); !bound) return bound;
+    auto estate = predecessor_->commit();
+    if (!estate) return std::unexpected{std::move(estate.error())};
+    for (Heirloom& each : estate->sockets) {
+      if (each.kind != Heirloom::Kind::Metrics)
+        dispatcher_.inherit(each, std::move(each.socket));
+      else if (service.metrics && text_of(*service.metrics) == each.name)
+        metrics_ = MetricsServer::adopt(loop_, std::move(each.socket), dispatcher_, view_);
+    }
+    const std::size_t clients = estate->visitors.size();
+    for (VisitorPtr& visitor : estate->visitors) dispatcher_.resume(std::move(visitor));
+    journal().info("taken over: {} listening sockets, {} clients that wait", estate->sockets.size(), clients);
+    return {};
+  }
+
   std::expected<void, std::string> open_control(const std::string& path) {
+    control_path_ = path;
     os::Result<UniqueFd> listening = os::failure(ENOENT);
-    if (!path.empty()) {
+    if (predecessor_ && path == before().control) {
+      listening = predecessor_->take_control();
+    } else if (!path.empty()) {
       listening = os::listen_for_requests(path);
     } else if (const auto folder = os::open_for_bind("batond")) {
       listening = os::listen_for_requests(folder->ref(), "control");
@@ -126,7 +185,8 @@ class Service {
           (error == EADDRINUSE ? "another batond has it: end it, or give [batond] control" : std::strerror(error))};
     }
     control_.emplace(loop_, std::move(*listening), dispatcher_, view_,
-                     ControlActions{[this] { asio::post(loop_, [this] { drain(); }); }, [this] { return reload(); }});
+                     ControlActions{[this] { asio::post(loop_, [this] { drain(); }); }, [this] { return reload(); },
+                                    [this](Reply reply) { upgrade(std::move(reply)); }});
     return {};
   }
 
@@ -146,6 +206,8 @@ class Service {
       if (error) return;
       if (number == SIGHUP)
         (void)reload();
+      else if (number == SIGUSR2)
+        upgrade([](const nlohmann::json&) {});
       else
         drain();
       await_signal();
@@ -160,6 +222,8 @@ class Service {
   }
 
   nlohmann::json replace_configuration() {
+    if (handed_over_) return keep("another batond has taken over", nlohmann::json::array());
+    if (upgrade_) return keep("an upgrade is under way", nlohmann::json::array());
     auto read = read_file(view_.configuration);
     if (!read) return keep(read.error(), nlohmann::json::array());
     log_findings(*read, view_.configuration);
@@ -194,22 +258,105 @@ class Service {
   }
 
   void drain() {
-    if (dispatcher_.is_draining()) {
+    if (upgrade_ && !handed_over_) {
+      drain_then_ = true;
+      return upgrade_->call_off("this batond was told to end");
+    }
+    if (std::exchange(told_to_end_, true)) {
       journal().warn("told again to end: {} connections that are held are closed", dispatcher_.held());
       return loop_.stop();
     }
+    if (handed_over_) return journal().info("drains already: another batond has taken over");
     journal().info("draining: accepting no more");
     ::sd_notify(0, "STOPPING=1");
-    dispatcher_.drain([this] { loop_.stop(); });
+    begin_drain();
   }
 
+  void begin_drain() {
+    dispatcher_.drain(
+        [this] {
+          return (predecessor_ && predecessor_->is_open()) || (control_ && control_->is_busy()) ||
+                 (upgrade_ && !upgrade_->is_idle());
+        },
+        [this] { loop_.stop(); });
+  }
+
+  void upgrade(Reply reply) {
+    const auto refuse = [&reply](const std::string& why) {
+      journal().error("no upgrade, this batond goes on: {}", why);
+      reply({{"ok", false}, {"error", why}});
+    };
+    if (dispatcher_.is_draining()) return refuse("it drains");
+    if (upgrade_) return refuse("an upgrade is under way");
+    auto begun = std::make_unique<Upgrade>(loop_, words_, dispatcher_.plan().configuration.limits.upgrade,
+                                           static_cast<Upgrade::Owner&>(*this));
+    if (auto started = begun->start(control_->listening()); !started) return refuse(started.error());
+    upgrade_ = std::move(begun);
+    reply_ = std::move(reply);
+  }
+
+  Inheritance inheritance() const override {
+    Inheritance all = dispatcher_.inheritance();
+    all.control = control_path_;
+    if (metrics_ && settings_.metrics) all.metrics = text_of(*settings_.metrics);
+    return all;
+  }
+
+  std::expected<std::vector<Heirloom>, std::string> listening_sockets() const override {
+    auto all = dispatcher_.listening_sockets();
+    if (all && metrics_ && settings_.metrics) {
+      auto twin = os::duplicate(metrics_->listening());
+      if (twin)
+        all->push_back({Heirloom::Kind::Metrics, text_of(*settings_.metrics), std::move(*twin)});
+      else
+        all = std::unexpected{twin.error()};
+    }
+    if (all) return std::move(*all);
+    return std::unexpected{std::string{"no descriptors for its listening sockets: "} +
+                           std::strerror(os::number(all.error()))};
+  }
+
+  std::vector<VisitorPtr> freeze() override { return dispatcher_.freeze(); }
+  void release_names() override { dispatcher_.release_names(); }
+  void not_taken(VisitorPtr visitor) override { dispatcher_.give_up(std::move(visitor)); }
+
+  void upgrade_failed(std::vector<VisitorPtr> back, const std::string& why) override {
+    journal().error("no upgrade, this batond goes on: {}", why);
+    dispatcher_.thaw(std::move(back));
+    std::exchange(reply_, {})({{"ok", false}, {"error", why}});
+    // Not from within it.
+    asio::post(loop_, [this] {
+      upgrade_.reset();
+      if (std::exchange(drain_then_, false)) drain();
+    });
+  }
+
+  void upgraded(nlohmann::json report) override {
+    handed_over_ = true;
+    const std::string process = std::to_string(report["process"].get<int>());
+    ::sd_notify(0, ("MAINPID=" + process).c_str());
+    std::exchange(reply_, {})(std::move(report));
+    control_->stop();
+    metrics_.reset();
+    dispatcher_.pass_on([this](VisitorPtr visitor) { upgrade_->pass_on(std::move(visitor)); });
+    begin_drain();
+  }
+
+  std::vector<std::string> words_;
   asio::io_context loop_{1};
+  std::unique_ptr<Predecessor> predecessor_;
   Dispatcher dispatcher_;
   asio::signal_set signals_;
   ServiceView view_;
   routing::Service settings_;
   std::optional<Control> control_;
+  std::string control_path_;  // as the configuration had it when it was opened
   std::unique_ptr<MetricsServer> metrics_;
+  std::unique_ptr<Upgrade> upgrade_;
+  Reply reply_;  // to whoever asked for the upgrade
+  bool handed_over_ = false;
+  bool told_to_end_ = false;
+  bool drain_then_ = false;  // when the upgrade has been called off
 };
 
 ExitStatus check_only(const std::string& path) {
@@ -226,11 +373,11 @@ ExitStatus check_only(const std::string& path) {
 
 }  // namespace
 
-ExitStatus run_service(const std::string& path, bool check) {
+ExitStatus run_service(const std::string& path, bool check, std::vector<std::string> words) {
   if (check) return check_only(path);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
-  return Service{path}.run();
+  return Service{path, std::move(words)}.run();
 }
 
 }  // namespace baton::dispatch

@@ -4,12 +4,15 @@
 //   start --> runs --SIGHUP, {"do": "reload"}--> the new configuration, or the one before with a sentence why
 //              |
 //              +--SIGTERM, SIGINT, {"do": "drain"}--> drains --nothing is under way any more, or a second signal-->
-//              ended
+//              |                                        ^                                                       ended
+//              +--SIGUSR2, {"do": "upgrade"}--> another batond takes over, or this one goes on (upgrade.hpp)
 //
+// One that another batond has started takes over before it runs (predecessor.hpp).
 // Threads: one.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace baton::dispatch {
 
@@ -20,7 +23,8 @@ enum class ExitStatus : int {
   Configuration = 3,  // the configuration has errors
 };
 
-/// `check`: says what is wrong with the configuration, on standard output, and ends.
-[[nodiscard]] ExitStatus run_service(const std::string& path, bool check);
+/// `check`: says what is wrong with the configuration, on standard output, and ends. `words`: the command line, with
+/// which an upgrade starts the program again.
+[[nodiscard]] ExitStatus run_service(const std::string& path, bool check, std::vector<std::string> words);
 
 }  // namespace baton::dispatch

@@ -23,11 +23,15 @@ class Undecided {
   /// False: one more would be too many, in all or of this address.
   [[nodiscard]] bool enter(const recognise::IpAddress& source) {
     if (count_ >= limits_.undecided) return false;
-    std::uint32_t& of_it = of_source_[source];
-    if (of_it >= limits_.undecided_per_source) return false;
-    ++of_it;
-    ++count_;
+    const auto entry = of_source_.find(source);
+    if (entry != of_source_.end() && entry->second >= limits_.undecided_per_source) return false;
+    enter_all_the_same(source);
     return true;
+  }
+  /// One that was admitted before.
+  void enter_all_the_same(const recognise::IpAddress& source) {
+    ++of_source_[source];
+    ++count_;
   }
   void leave(const recognise::IpAddress& source) {
     const auto entry = of_source_.find(source);

@@ -37,6 +37,9 @@ struct Visitor {
   recognise::Facts facts{};
   std::vector<routing::WorkerId> refused{};  // workers that gave it back
   Clock::time_point hold_until{};            // set while no worker can take it
+  bool counted = false;                      // as one that has arrived
+  bool resumed = false;                      // another entrance, of another batond perhaps, has admitted it
+  std::string told{};                        // what its new owner is told of it: of a batond that follows
 };
 using VisitorPtr = std::unique_ptr<Visitor>;
 

@@ -83,7 +83,8 @@ void Worker::flush() {
     batch.clear();
     visitors.assign(std::move_iterator{next}, std::move_iterator{next + count});
     next += count;
-    for (const VisitorPtr& visitor : visitors) batch.push_back({.connection = std::move(visitor->connection)});
+    for (const VisitorPtr& visitor : visitors)
+      batch.push_back({.connection = std::move(visitor->connection), .blob = Octets{visitor->told}});
     send_batch(batch, visitors);
   }
   // To give is to read: what came meanwhile does not poll readable any more.

@@ -159,6 +159,8 @@ std::vector<Finding> check(const Configuration& configuration) {
     report.error("limits.undecided_per_source", "nobody could connect", "give a number such as 1024");
   if (limits.answer <= Duration::zero())
     report.error("limits.answer", "no worker can answer in no time", "give a time such as \"5s\"");
+  if (limits.upgrade <= Duration::zero())
+    report.error("limits.upgrade", "no batond starts in no time", "give a time such as \"30s\"");
   for (const Listener& listener : configuration.listeners) check_listener(configuration, listener, report);
   for (const recognise::Pattern& pattern : configuration.patterns) check_pattern(configuration, pattern, report);
   for (const Pool& pool : configuration.pools) check_pool(configuration, pool, report);

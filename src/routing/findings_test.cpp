@@ -86,6 +86,7 @@ TEST(Check, LooksAtLimits) {
   expect_error("limits.undecided", [](Configuration& c) { c.limits.undecided = 0; });
   expect_error("limits.undecided_per_source", [](Configuration& c) { c.limits.undecided_per_source = 0; });
   expect_error("limits.answer", [](Configuration& c) { c.limits.answer = Duration::zero(); });
+  expect_error("limits.upgrade", [](Configuration& c) { c.limits.upgrade = Duration::zero(); });
 }
 
 TEST(Check, LooksAtPools) {

@@ -175,9 +175,9 @@ class Schema(unittest.TestCase):
     def wrong_values(key: str, setting: Dict[str, Any]) -> List[Any]:
         wrong = {"integer": ["x", 1.5, -1, 10 ** 12], "boolean": ["yes", 1], "string": [7, True, [[]]]}.get(
             setting.get("type", ""), [7, True, [], [7], {}])
-        if key in ("wait", "silence", "answer", "hold"):
+        if key in ("wait", "silence", "answer", "upgrade", "hold"):
             wrong += ["10", "10 s", "-1s", "x", "1.5s", "2000000s"]
-        if key in ("wait", "silence", "answer"):
+        if key in ("wait", "silence", "answer", "upgrade"):
             wrong += ["0s"]
         if key == "address":
             wrong += ["443", "host:443", "[::1]", ":99999999"]

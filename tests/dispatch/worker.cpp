@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
           clients.emplace(number, Client{std::move(each.connection)});
         }
       if (taken.error().ended()) link.close();
-    } else if (auto again = Link::connect(*tsap, Deadline::now())) {
+    } else if (auto again = Link::connect(*tsap, std::chrono::seconds{2})) {
       link = std::move(*again);
       (void)link.credit(64);
     }
