@@ -209,8 +209,8 @@ int soc_position(int s, struct soc_stream_position* position);
  * server; EINPROGRESS, the outcome comes by getsockopt(TPOPT_REDI_CALL). ENOENT: `fd` is in no move of this link. */
 int soc_cancel(int link, int fd);
 
-/* Lets go of a move that is in doubt (id 0: of all on this link) without knowing the outcome: the one call that can
- * lose a connection. Returns how many were let go. */
+/* Lets go of a move that is in doubt (id 0: of all on this link, a group's apart) without knowing the outcome: the one
+ * call that can lose a connection. Returns how many were let go. */
 int soc_abandon(int link, uint64_t id);
 
 /* Express moves: offer and call at once, one round trip, up to 252 in a message. */

@@ -105,8 +105,7 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
     if (!added || !*added) break;  // the rest: next time
   }
   const std::size_t count = batch.items.size();
-  if (held && !given_group_) given_group_.emplace(moves[0]->id);
-  const handoff::MoveId group = held ? given_group_->id() : 0;
+  const handoff::MoveId group = !held ? 0 : given_group_ ? given_group_->id() : moves[0]->id;
   const Bytes head = batch.encode(moves[0]->id, group);
   if (head.empty()) return fail(Fault::TooLong);
   const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(head.data()), head.size()},
@@ -115,21 +114,26 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   const auto server = peer_process_;
   if (server)
     if (auto known = ensure_pidfd(*server); !known) return std::unexpected{known.error()};
+  if (held && !given_group_) given_group_.emplace(group);
   BATON_FAULT_POINT(give_before);
+  // Spent before it waits for room: another thread may give meanwhile, and S has no place for more than it announced.
+  credit_ -= batch.descriptors.size();
   group_sending_ = held;
   const auto sent = send(lock, std::span{parts}.first(batch.user_data > 0 ? 2 : 1), batch.descriptors, waiting);
   group_sending_ = false;
   batch.memfds.clear();
   if (!sent) {
+    credit_ += batch.descriptors.size();
     if (held && given_group_ && given_group_->size() == 0) given_group_.reset();
     return std::unexpected{sent.error()};
   }
   BATON_FAULT_POINT(give_queued);
   // The lock has not been released since the message went out: no outcome has been read yet.
-  credit_ -= std::min(credit_, batch.descriptors.size());
-  // The group went off while this waited for room: S drops what comes for it.
-  if (held && (!given_group_ || !given_group_->add(count)))
+  // The group went off while this waited for room. S may have heard of its end before its beginning: now again.
+  if (held && (!given_group_ || !given_group_->add(count))) {
+    send_abort(group);
     return std::unexpected{given_group_over_.value_or(Failure{Fault::Cancelled, {}})};
+  }
   for (const auto& move : moves.first(count)) {
     move->server = server;
     move->group = group;

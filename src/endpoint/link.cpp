@@ -152,7 +152,10 @@ void Link::number_lost() {
   // ear.
   number_ = -1;
   ended_ = true;
-  (void)abandon(lock, 0);
+  std::vector<std::shared_ptr<GivenMove>> in_doubt;
+  for (const auto& [id, move] : given_)
+    if (move->machine.in_doubt()) in_doubt.push_back(move);
+  (void)let_go_unknowing(in_doubt);
   wind_up(lock);
 }
 

@@ -102,6 +102,7 @@ class Link final : public IsoConnection {
   /// doubt.
   Result<std::shared_ptr<GivenMove>> outcome_move(const Lock& lock, int number);
   Result<void> cancel(const Lock&, const std::shared_ptr<GivenMove>& move);
+  /// Of moves in doubt, but not of a group: that one, or all where `id` is 0. How many.
   std::size_t abandon(const Lock&, handoff::MoveId id);
   [[nodiscard]] std::shared_ptr<GivenMove> given_by_number(const Lock&, int number) const;
   /// Express, or all held: as many of `moves` as credit allows; gives how many were sent.
@@ -288,6 +289,7 @@ class Link final : public IsoConnection {
   Result<void> park(const std::shared_ptr<GivenMove>& move, const os::DescriptorFlags& flags);
   void put_back(const std::shared_ptr<GivenMove>& move, bool verify);
   void let_go(const std::shared_ptr<GivenMove>& move);
+  std::size_t let_go_unknowing(std::span<const std::shared_ptr<GivenMove>> moves);
   void begin_doubt(const std::shared_ptr<GivenMove>& move);
   void finish(const std::shared_ptr<GivenMove>& move);
   /// Its socket stands for the move no more.

@@ -70,13 +70,18 @@ Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& mo
 
 std::size_t Link::abandon(const Lock&, handoff::MoveId id) {
   std::vector<std::shared_ptr<GivenMove>> chosen;
+  // Of a group not: the next one could begin while S has not taken this one.
   for (const auto& [each, move] : given_)
-    if (move->machine.in_doubt() && (id == 0 || id == each)) chosen.push_back(move);
-  for (const auto& move : chosen) {
+    if (move->machine.in_doubt() && !move->held && (id == 0 || id == each)) chosen.push_back(move);
+  return let_go_unknowing(chosen);
+}
+
+std::size_t Link::let_go_unknowing(std::span<const std::shared_ptr<GivenMove>> moves) {
+  for (const auto& move : moves) {
     move->failure = {Fault::Cancelled, {}};
     act(move, move->machine.abandon());
   }
-  return chosen.size();
+  return moves.size();
 }
 
 void Link::send_cancel(handoff::MoveId id) {

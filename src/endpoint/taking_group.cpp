@@ -29,7 +29,8 @@ bool Link::Arrival::load_blob() {
 
 std::optional<bool> Link::admit_held(handoff::MoveId first, const handoff::Call& call) {
   if (first == call.group) {  // opens it
-    if (taken_group_) return std::nullopt;
+    // One that is committed, and of which the program has closed each number, is over, though nobody has said so.
+    if (taken_group_ && (awaits_commit() || !taken_group_->members.empty())) return std::nullopt;
     taken_group_.emplace(TakenGroup{handoff::Group{call.group}, {}, {}, false, 0});
   }
   // Of one that we have given up meanwhile.
@@ -203,7 +204,10 @@ Result<std::size_t> Link::await_commit(Lock& lock, const Waiting& waiting) {
 
 Result<std::size_t> Link::take_group(Lock& lock, const Waiting& waiting) {
   std::vector<std::byte> room(handoff::taken_size(handoff::max_batch));
-  while (taken_group_ && !taken_group_->members.empty()) {
+  const handoff::MoveId group = taken_group_->machine.id();
+  // While this waits for room the program may close each number, and the next group may begin.
+  const auto still = [&] { return taken_group_ && taken_group_->machine.id() == group; };
+  while (still() && !taken_group_->members.empty()) {
     std::vector<std::shared_ptr<AwaitedMove>> batch;
     std::vector<handoff::TakenItem> items;
     for (const auto& [id, move] : taken_group_->members) {
@@ -219,7 +223,7 @@ Result<std::size_t> Link::take_group(Lock& lock, const Waiting& waiting) {
     BATON_FAULT_POINT(group_taken_queued);
     // L gone: the COMMIT was the commit.
     if (!sent && !(ended_ || broken_ || send_broken_) && listener_alive()) return std::unexpected{sent.error()};
-    if (!taken_group_) break;
+    if (!still()) return 0;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       taken_group_->members.erase(batch[i]->id);
       if (batch[i]->machine.state() != handoff::ServerState::Called) continue;  // closed meanwhile
@@ -234,7 +238,8 @@ Result<std::size_t> Link::take_group(Lock& lock, const Waiting& waiting) {
       }
     }
   }
-  const std::size_t taken = taken_group_ ? taken_group_->taken : 0;
+  if (!still()) return 0;
+  const std::size_t taken = taken_group_->taken;
   taken_group_.reset();
   (void)top_up_credit();
   return taken;

@@ -89,12 +89,13 @@ Step outcome(int link, int number, int domain) {
   return get_raw(link, header, sizeof header);
 }
 
-Step receive_offer(int link, int flags) {
+Step receive_offer(int link, int flags, std::span<char> room) {
   cmsg_redhdr header = make_header(TPOPT_REDI_DATA, 0);
   msghdr message = message_with(header, sizeof header);
   Step made;
-  iovec room{made.octets, sizeof made.octets};
-  message.msg_iov = &room;
+  iovec octets{made.octets, sizeof made.octets};
+  if (!room.empty()) octets = {room.data(), room.size()};
+  message.msg_iov = &octets;
   message.msg_iovlen = 1;
   const ssize_t result = soc_recvmsg(link, &message, flags);
   Step seen = step(result, header);

@@ -6,6 +6,7 @@
 
 #include <baton/soc.h>
 
+#include <span>
 #include <string_view>
 
 namespace baton::system_tests {
@@ -27,7 +28,8 @@ Step await_answer(int link, int number, int domain, int flags = 0);
 Step call(int link, int number, int domain);
 Step outcome(int link, int number, int domain);
 /// S, steps 2, 3 and 6.
-Step receive_offer(int link, int flags = 0);
+/// `room`: for more octets than a Step can tell.
+Step receive_offer(int link, int flags = 0, std::span<char> room = {});
 Step answer(int link, const cmsg_redhdr& offered, short bind_ok = 0);
 Step take(int link, const cmsg_redhdr& offered);
 /// One of sendmsg, recvmsg, setsockopt and getsockopt with exactly this header and length.
