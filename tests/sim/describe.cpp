@@ -14,7 +14,7 @@ std::string process_name(const Setup& setup, Id process) {
 std::string about(const Frame& frame) {
   std::string text = handoff::name_of(frame.type);
   if (frame.type == FrameType::Answer) text += frame.accepted ? " accepted" : " refused";
-  if (frame.type == FrameType::Call && frame.express) text += " express";
+  if (frame.type == FrameType::Call && frame.express) text += frame.group == none ? " express" : " held";
   if (frame.move != none && frame.items.size() < 2) text += " of move " + std::to_string(frame.move);
   if (frame.type == FrameType::Credit) text += " " + std::to_string(frame.more);
   if (frame.type == FrameType::Taken || frame.items.size() > 1)
@@ -62,6 +62,26 @@ std::string of_link(const Driver& driver, const Event& event) {
       return "takes" + awaited();
     case Happening::Announce:
       return "announces credit";
+    case Happening::Hold:
+      return "queues CALL held of " + std::to_string(event.count) + move(event.subject);
+    case Happening::Complete:
+      return "queues COMPLETE";
+    case Happening::Commit:
+      return "queues COMMIT";
+    case Happening::BeginToSend:
+      return event.subject == none
+                 ? "has something to say of its group, which waits for room"
+                 : "wants to hold " + std::to_string(event.count) + ", CALL waits for room" + move(event.subject);
+    case Happening::SendAtLast:
+      return "queues what waited for room for its group";
+    case Happening::Park:
+      return "parks the first that has arrived" + move(side.arrived.front().item.move);
+    case Happening::SayReady:
+      return "queues HELD";
+    case Happening::TakeGroup:
+      return event.count == none ? "takes its group" : "takes the first of its group";
+    case Happening::Abort:
+      return "calls its group off";
     case Happening::BeginToTakeArrivals:
       return "wants to take, TAKEN waits for room";
     case Happening::TakeArrivals:
@@ -73,7 +93,7 @@ std::string of_link(const Driver& driver, const Event& event) {
     case Happening::GiveUp:
       return "gives up" + awaited();
     case Happening::TimeOut:
-      return "has no more time to wait for room" + awaited();
+      return "has no more time to wait for room" + (event.subject == none ? std::string{} : awaited());
     case Happening::CloseNumber:
       return "closes the number" + given();
     case Happening::Close:

@@ -30,6 +30,28 @@ class Driver {
   [[nodiscard]] bool can_notice_death() const;
   void notice_death();
 
+  // --- Groups (driver_group.cpp). A call of L's for its group either finds room or waits for it (`begin_to_...`).
+  [[nodiscard]] bool may_hold(Id first, std::size_t count) const;
+  void begin_to_hold(Id first, std::size_t count);
+  [[nodiscard]] bool may_complete() const;
+  void begin_to_complete();
+  [[nodiscard]] bool may_commit() const;
+  void begin_to_commit();
+  void send_for_group();
+  void stop_sending();
+  [[nodiscard]] bool can_park() const;
+  void park();
+  [[nodiscard]] bool can_say_ready() const;
+  void say_ready();
+  [[nodiscard]] bool can_take_group() const;
+  /// The first `count` that are parked, or as many as there are.
+  void take_group(std::size_t count);
+  /// The program of either side calls it off.
+  [[nodiscard]] bool can_abort_given() const;
+  void abort_given();
+  [[nodiscard]] bool can_abort_taken() const;
+  void abort_taken();
+
   // --- Giving (driver_listener.cpp): `at` is the place in side().given
   [[nodiscard]] bool can_offer(Id plan) const;
   void offer(Id plan);
@@ -55,6 +77,8 @@ class Driver {
   void take(std::size_t at);
   void time_out(std::size_t at);
   void announce_credit();
+  /// Credit that was spent on a group which went off.
+  [[nodiscard]] bool lacks_credit() const;
   /// The first `count` that have arrived.
   [[nodiscard]] bool can_take_arrivals(std::size_t count) const;
   void take_arrivals(std::size_t count);
@@ -72,6 +96,21 @@ class Driver {
  private:
   [[nodiscard]] bool mutated(Mutant mutant) const { return setup_.mutant == mutant; }
   [[nodiscard]] Id connection_of(Id move) const { return setup_.plans[move].connection; }
+  [[nodiscard]] bool are_ready(Id first, std::size_t count, Manner manner) const;
+  [[nodiscard]] Frame call_of(Id first, std::size_t count, Id group) const;
+  void keep_given(const Frame& call);
+  void number_back(Id first, std::size_t count);
+  void group_off();
+  void send_abort(Id group);
+  void on_held(const Frame& frame);
+  void on_abort(Id group);
+  void on_complete(const Frame& frame);
+  void on_commit(const Frame& frame);
+  [[nodiscard]] bool admit_held(const Frame& frame);
+  [[nodiscard]] bool awaits_commit() const { return side().taken_group && side().taken_group->pending(); }
+  void drop_group();
+  void refuse_group();
+  void give_up_group();
   Sent send(const Frame& frame);
   /// A call of the program has failed: it says that the peer is dead, so the moves with it are over.
   void not_sent();
@@ -80,6 +119,7 @@ class Driver {
   void reply(Frame frame);
   void receive_one(Table table);
   void receive_end();
+  void end_awaited();
   [[nodiscard]] bool read_to_the_end() const;
   [[nodiscard]] bool server_death_shows() const;
   [[nodiscard]] bool listener_death_shows() const;

@@ -108,12 +108,16 @@ void Driver::receive_one(Table table) {
     case FrameType::Credit:
       mine.side.credit = static_cast<std::uint8_t>(mine.side.credit + frame.more);
       return;
+    case FrameType::Held:
+      return on_held(frame);
+    case FrameType::Commit:
+      return on_commit(frame);
+    case FrameType::Abort:
+      return on_abort(frame.move);
+    case FrameType::Complete:
+      return on_complete(frame);
     case FrameType::Hello:
     case FrameType::Call:
-    case FrameType::Held:
-    case FrameType::Commit:
-    case FrameType::Abort:
-    case FrameType::Complete:
       return world_.require(false, "a frame that nobody sent");
   }
 }
@@ -121,13 +125,22 @@ void Driver::receive_one(Table table) {
 void Driver::receive_end() {
   Side& mine = side();
   mine.ended = true;
+  end_awaited();
+  if (!mutated(Mutant::HeldWaitsForDeath)) group_off();
+  for (std::size_t at = mine.given.size(); at-- > 0;)
+    if (mine.given[at].machine.state() != ListenerState::Held)
+      act(at, mutated(Mutant::TakesBackOnLinkEnd) ? mine.given[at].machine.server_gone()
+                                                  : mine.given[at].machine.link_ended());
+}
+
+/// What S has not been called to take, and what has not been committed, comes no more.
+void Driver::end_awaited() {
+  Side& mine = side();
+  if (awaits_commit()) drop_group();
   for (std::size_t at = mine.awaited.size(); at-- > 0;) {
     mine.awaited[at].machine.link_ended();
     if (mine.awaited[at].machine.ended()) forget(at);  // the program sees its call fail and closes the number
   }
-  for (std::size_t at = mine.given.size(); at-- > 0;)
-    act(at, mutated(Mutant::TakesBackOnLinkEnd) ? mine.given[at].machine.server_gone()
-                                                : mine.given[at].machine.link_ended());
 }
 
 bool Driver::in_doubt() const {
@@ -144,7 +157,7 @@ void Driver::drain() {
 
 void Driver::close() {
   Side& mine = side();
-  const bool takes = !mine.awaited.empty() || !mine.arrived.empty() || mine.placeholders > 0;
+  const bool takes = !mine.awaited.empty() || !mine.arrived.empty() || mine.placeholders > 0 || mine.taken_group;
   // Who could still call is cut off first; but not those whose outcome is awaited.
   mine.closing = takes && (!in_doubt() || mutated(Mutant::DeafWhileInDoubt));
   if (mine.closing) end().deaf = true;
@@ -159,6 +172,10 @@ void Driver::close() {
 void Driver::wind_up() {
   Side& mine = side();
   while (!mine.awaited.empty()) decline(0);
+  give_up_group();
+  if (mine.sending.group != none) stop_sending();  // the call that waits sees that the link is closed
+  if (mine.given_group) send_abort(static_cast<Id>(mine.given_group->id()));
+  group_off();
   for (const Arrival& arrival : mine.arrived) {
     reply_taken(arrival.item.move, handoff::TakeOutcome::Declined);
     close_descriptor(world_, process(), arrival.item.connection);
@@ -173,7 +190,7 @@ void Driver::wind_up() {
   mine.number = false;
   // Express end points in doubt have no number: what comes back is the library's to close.
   for (const Given& given : mine.given)
-    if (given.express) world_.connections[given.connection].right.excused = true;
+    if (given.express && given.group == none) world_.connections[given.connection].right.excused = true;
   close_at_last();
 }
 
@@ -185,6 +202,7 @@ void Driver::close_at_last() {
   end().deaf = true;
   drain();
   while (!side().awaited.empty()) decline(0);
+  give_up_group();
   if (!flush() && !mutated(Mutant::DropsRepliesOnClose)) return;
   close_end(world_, port_);
   const bool ended = side().ended;
@@ -231,10 +249,11 @@ bool Driver::server_death_shows() const {
 bool Driver::listener_death_shows() const {
   const Side& mine = side();
   if (!mine.peer_known || mine.ended || mine.out_of_room) return false;
+  if (awaits_commit() && mutated(Mutant::DeathBeforeCommit)) return true;
   return (read_to_the_end() || mutated(Mutant::LinkEndBeforeCall)) &&
-         std::ranges::any_of(mine.awaited, [](const Awaited& awaited) {
-           return awaited.machine.state() == ServerState::Offered || awaited.machine.state() == ServerState::Accepted;
-         });
+         (awaits_commit() || std::ranges::any_of(mine.awaited, [](const Awaited& awaited) {
+            return awaited.machine.state() == ServerState::Offered || awaited.machine.state() == ServerState::Accepted;
+          }));
 }
 
 bool Driver::can_notice_death() const {
@@ -245,14 +264,12 @@ bool Driver::can_notice_death() const {
 void Driver::notice_death() {
   Side& mine = side();
   const bool listener = listener_death_shows();
-  if (server_death_shows())
+  if (server_death_shows()) {
+    group_off();
     for (std::size_t at = mine.given.size(); at-- > 0;)
       if (mine.given[at].server_known) act(at, mine.given[at].machine.server_gone());
-  if (listener)
-    for (std::size_t at = mine.awaited.size(); at-- > 0;) {
-      mine.awaited[at].machine.link_ended();
-      if (mine.awaited[at].machine.ended()) forget(at);
-    }
+  }
+  if (listener) end_awaited();
   if (!mine.number) close_at_last();
 }
 

@@ -30,8 +30,9 @@ bool is_offered(const Setup& setup, const World& world, Id process, Id connectio
 
 bool Driver::can_offer(Id plan) const {
   const Plan& wanted = setup_.plans[plan];
-  return !world_.attempts[plan].used && !wanted.express && wanted.link == port_.link && wanted.giver_end == port_.end &&
-         usable() && world_.processes[process()].numbers[wanted.connection] == Number::Real &&
+  return !world_.attempts[plan].used && wanted.manner == Manner::Seed && wanted.link == port_.link &&
+         wanted.giver_end == port_.end && usable() &&
+         world_.processes[process()].numbers[wanted.connection] == Number::Real &&
          !is_offered(setup_, world_, process(), wanted.connection) && has_room();
 }
 
@@ -46,11 +47,11 @@ void Driver::offer(Id plan) {
   given.connection = connection_of(plan);
 }
 
-bool Driver::can_give(Id first, std::size_t count) const {
-  if (first + count > setup_.plans.size() || side().credit < count || !usable() || !has_room()) return false;
+bool Driver::are_ready(Id first, std::size_t count, Manner manner) const {
+  if (first + count > setup_.plans.size() || side().credit < count || !usable()) return false;
   for (std::size_t i = 0; i < count; ++i) {
     const Plan& wanted = setup_.plans[first + i];
-    const bool ready = wanted.express && wanted.link == port_.link && wanted.giver_end == port_.end &&
+    const bool ready = wanted.manner == manner && wanted.link == port_.link && wanted.giver_end == port_.end &&
                        !world_.attempts[first + i].used &&
                        world_.processes[process()].numbers[wanted.connection] == Number::Real &&
                        !is_offered(setup_, world_, process(), wanted.connection);
@@ -61,32 +62,50 @@ bool Driver::can_give(Id first, std::size_t count) const {
   return true;
 }
 
-void Driver::give(Id first, std::size_t count) {
+bool Driver::can_give(Id first, std::size_t count) const {
+  return are_ready(first, count, Manner::Express) && has_room();
+}
+
+Frame Driver::call_of(Id first, std::size_t count, Id group) const {
   Frame frame;
   frame.type = FrameType::Call;
   frame.move = first;
+  frame.group = group;
   frame.express = true;
   for (std::size_t i = 0; i < count; ++i) {
     const Id move = static_cast<Id>(first + i);
     const Id connection = connection_of(move);
-    world_.attempts[move].used = true;
     frame.items.push_back({move, connection, connection, world_.connections[connection].position, TakeOutcome::Taken});
   }
+  return frame;
+}
+
+void Driver::give(Id first, std::size_t count) {
+  const Frame frame = call_of(first, count, none);
+  for (const Item& item : frame.items) world_.attempts[item.move].used = true;
   if (send(frame) != Sent::Queued) return;
+  side().credit = static_cast<std::uint8_t>(side().credit - count);
+  keep_given(frame);
+}
+
+/// The CALL is queued: its end points are the library's.
+void Driver::keep_given(const Frame& call) {
   Side& mine = side();
-  mine.credit = static_cast<std::uint8_t>(mine.credit - count);
-  for (const Item& item : frame.items) {
-    world_.processes[process()].numbers[item.connection] = Number::None;  // the library's now
+  for (const Item& item : call.items) {
+    world_.processes[process()].numbers[item.connection] = Number::None;
     Given given;
     given.move = item.move;
     given.connection = item.connection;
+    given.group = call.group;
     given.express = true;
-    given.machine = ListenerMachine{ListenerMachine::Manner::Express};
+    given.machine =
+        ListenerMachine{call.group == none ? ListenerMachine::Manner::Express : ListenerMachine::Manner::Held};
     given.real = true;
     given.server_known = true;  // who announced the credit
     given.position = item.position;
     mine.given.push_back(given);
-    if (mutated(Mutant::ClosesBeforeTaken)) drop_real(mine.given.back());
+    if (mutated(call.group == none ? Mutant::ClosesBeforeTaken : Mutant::ClosesHeldAtOnce))
+      drop_real(mine.given.back());
   }
 }
 
@@ -115,7 +134,7 @@ void Driver::read_answer() {
 
 bool Driver::intact(const Given& given) const {
   const Connection& connection = world_.connections[given.connection];
-  return connection.reset || connection.position == given.position;
+  return connection.reset || connection.listening || connection.position == given.position;
 }
 
 bool Driver::can_call(std::size_t at) const {
@@ -161,10 +180,12 @@ void Driver::on_taken(const Frame& frame) {
   for (const Item& item : frame.items)
     for (std::size_t at = 0; at < side().given.size(); ++at) {
       Given& given = side().given[at];
-      if (given.move != item.move || !given.machine.in_doubt()) continue;
+      const bool held = given.machine.state() == ListenerState::Held;
+      if (given.move != item.move || (!given.machine.in_doubt() && !held)) continue;
       const ListenerStep step = given.machine.taken(item.outcome);
       given.own_doing = item.outcome == TakeOutcome::Touched && step == ListenerStep::Verify;
       act(at, step);
+      if (held && !mutated(Mutant::KeepsTheRest)) group_off();
       break;
     }
 }
@@ -220,7 +241,7 @@ void Driver::put_back(Given& given, bool verify) {
     connection.reset = true;
     return drop_real(given);
   }
-  const bool closed = given.express ? !side().number : given.number_gone;
+  const bool closed = given.group != none ? false : given.express ? !side().number : given.number_gone;
   if (closed) return drop_real(given);  // by the program: now the client sees it
   given.real = false;
   world_.processes[process()].numbers[given.connection] = Number::Real;

@@ -84,6 +84,8 @@ void Driver::receive_seed_call(std::size_t at, const Frame& frame, Table table) 
 
 void Driver::on_call(const Frame& frame, std::size_t granted, std::size_t fitting) {
   if (!mutated(Mutant::StaysOutOfRoom)) side().out_of_room = false;
+  if (frame.group != none && !admit_held(frame)) return;
+  const std::size_t waiting = side().arrived.size();
   for (std::size_t i = 0; i < frame.items.size(); ++i) {
     const Item& item = frame.items[i];
     if (!frame.express) {
@@ -94,9 +96,10 @@ void Driver::on_call(const Frame& frame, std::size_t granted, std::size_t fittin
       reply_taken(item.move, TakeOutcome::NoDescriptor);
     } else {
       arrive_at(item.connection);
-      side().arrived.push_back({item, false});
+      side().arrived.push_back({item, false, frame.group});
     }
   }
+  if (frame.group != none && side().arrived.size() < waiting + frame.items.size()) refuse_group();
 }
 
 void Driver::say_cancelled(Id move) {
@@ -112,7 +115,8 @@ void Driver::on_cancel(Id move) {
   const auto arrival =
       std::ranges::find_if(mine.arrived, [move](const Arrival& each) { return each.item.move == move; });
   if (arrival != mine.arrived.end()) {
-    if (!listener_hears() || arrival->taking) return;  // the CALL was the commit; or TAKEN is being said
+    if (arrival->group != none || !listener_hears() || arrival->taking)
+      return;  // the CALL was the commit; or TAKEN is being said
     if (mutated(Mutant::TakesBehindOwnCancelled)) return say_cancelled(move);
     if (!mutated(Mutant::KeepsAfterCancelled)) close_descriptor(world_, process(), arrival->item.connection);
     mine.arrived.erase(arrival);
@@ -137,13 +141,14 @@ TakeOutcome Driver::check(const Item& item) const {
   const Connection& connection = world_.connections[item.connection];
   if (item.cookie != item.connection) return TakeOutcome::WrongCookie;
   if (mutated(Mutant::TakesUnchecked)) return TakeOutcome::Taken;
-  return connection.reset || connection.position == item.position ? TakeOutcome::Taken : TakeOutcome::Touched;
+  return connection.reset || connection.listening || connection.position == item.position ? TakeOutcome::Taken
+                                                                                          : TakeOutcome::Touched;
 }
 
 bool Driver::can_begin_to_take(std::size_t at) const {
   const Awaited& awaited = side().awaited[at];
-  return awaited.machine.state() == ServerState::Called && !awaited.taking && !has_room() && side().number &&
-         check(awaited.item) == TakeOutcome::Taken;
+  return awaited.machine.state() == ServerState::Called && awaited.group == none && !awaited.taking && !has_room() &&
+         side().number && check(awaited.item) == TakeOutcome::Taken;
 }
 
 void Driver::begin_to_take(std::size_t at) {
@@ -152,7 +157,9 @@ void Driver::begin_to_take(std::size_t at) {
 }
 
 bool Driver::can_take(std::size_t at) const {
-  return side().awaited[at].machine.state() == ServerState::Called && has_room() && side().number && !side().lost;
+  const Awaited& awaited = side().awaited[at];
+  return awaited.machine.state() == ServerState::Called && awaited.group == none && has_room() && side().number &&
+         !side().lost;
 }
 
 void Driver::take(std::size_t at) {
@@ -201,6 +208,7 @@ void Driver::forget(std::size_t at) { side().awaited.erase(side().awaited.begin(
 
 void Driver::decline(std::size_t at) {
   Awaited& awaited = side().awaited[at];
+  if (awaited.machine.state() == ServerState::Held) return abort_taken();  // of a group nothing is refused alone
   books_given_up(setup_, world_, process(), awaited.move);
   const Item item = awaited.item;
   const Id move = awaited.move;
@@ -224,10 +232,14 @@ void Driver::announce_credit() {
   top_up_credit();
 }
 
+bool Driver::lacks_credit() const {
+  return side().placeholders + side().arrived.size() <= setup_.credit / 2U && listener_hears();
+}
+
 void Driver::top_up_credit() {
+  if (!lacks_credit()) return;
   Side& mine = side();
   const std::size_t held = mine.placeholders + mine.arrived.size();
-  if (held > setup_.credit / 2U || !listener_hears()) return;
   const std::uint8_t more = static_cast<std::uint8_t>(setup_.credit - held);
   mine.placeholders = static_cast<std::uint8_t>(mine.placeholders + more);
   Frame frame;
@@ -237,7 +249,10 @@ void Driver::top_up_credit() {
 }
 
 bool Driver::can_take_arrivals(std::size_t count) const {
-  return side().arrived.size() >= count && count > 0 && side().number && !side().lost && has_room();
+  const auto& arrived = side().arrived;
+  if (arrived.size() < count || count == 0 || !side().number || side().lost || !has_room()) return false;
+  return std::ranges::none_of(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(count),
+                              [](const Arrival& each) { return each.group != none; });
 }
 
 void Driver::take_arrivals(std::size_t count) {

@@ -14,7 +14,7 @@ void add_giving(const Setup& setup, const World& world, const Driver& driver, Po
   if (side.number && !side.lost) {
     for (Id plan = 0; plan < setup.plans.size(); ++plan) {
       if (driver.can_offer(plan)) events.push_back({Happening::Offer, port, plan});
-      if (!setup.plans[plan].express) continue;
+      if (setup.plans[plan].manner != Manner::Express) continue;
       for (std::size_t count = 1; driver.can_give(plan, count); ++count)
         events.push_back({Happening::Give, port, plan, static_cast<Id>(count)});
     }
@@ -25,11 +25,52 @@ void add_giving(const Setup& setup, const World& world, const Driver& driver, Po
     const Id place = static_cast<Id>(at);
     const bool waiting = given.machine.state() != ListenerState::Cancelling && !side.lost;
     if (driver.can_call(at)) events.push_back({Happening::Call, port, place});
-    if (world.budget.cancels > 0 && waiting) events.push_back({Happening::Cancel, port, place});
-    if (world.budget.abandons > 0 && given.machine.in_doubt()) events.push_back({Happening::Abandon, port, place});
+    if (world.budget.cancels > 0 && waiting && given.group == none) events.push_back({Happening::Cancel, port, place});
+    if (world.budget.abandons > 0 && given.machine.in_doubt() && given.group == none)
+      events.push_back({Happening::Abandon, port, place});
     if (world.budget.closed_numbers > 0 && !given.express && !given.number_gone)
       events.push_back({Happening::CloseNumber, port, place});
   }
+}
+
+/// Either side of a group. A call for which there is no room waits, and what it sends goes out at last.
+void add_groups(const Setup& setup, const World& world, const Driver& driver, Port port, std::vector<Event>& events) {
+  const Side& side = driver.side();
+  if (!side.number || side.lost) return;
+  const bool room = driver.has_room();
+  const auto add = [&](Happening what, Id subject = none, Id count = 0) {
+    events.push_back({room ? what : Happening::BeginToSend, port, subject, count});
+  };
+  for (Id plan = 0; plan < setup.plans.size(); ++plan)
+    for (std::size_t count = 1; driver.may_hold(plan, count); ++count)
+      add(Happening::Hold, plan, static_cast<Id>(count));
+  if (driver.may_complete()) add(Happening::Complete);
+  if (driver.may_commit()) add(Happening::Commit);
+  if (side.sending.group != none && room) events.push_back({Happening::SendAtLast, port});
+  if (side.sending.group != none && world.budget.timeouts > 0) events.push_back({Happening::TimeOut, port});
+  if (driver.can_park()) events.push_back({Happening::Park, port});
+  if (driver.can_say_ready()) events.push_back({Happening::SayReady, port});
+  if (driver.can_take_group()) {
+    events.push_back({Happening::TakeGroup, port, none, 1});
+    if (side.taken_group->size() > 1) events.push_back({Happening::TakeGroup, port, none, none});
+  }
+  if (world.budget.cancels > 0 && driver.can_abort_given()) events.push_back({Happening::Abort, port, 0});
+  if (world.budget.give_ups > 0 && driver.can_abort_taken()) events.push_back({Happening::Abort, port, 1});
+}
+
+/// What is given in this manner over the link's other end.
+bool expects(const Setup& setup, Port port, Manner manner) {
+  return std::ranges::any_of(setup.plans, [&](const Plan& plan) {
+    return plan.manner == manner && plan.link == port.link && plan.giver_end != port.end;
+  });
+}
+
+/// A program announces once. What it holds of a group that goes off costs it credit: then it does again.
+bool may_announce(const Setup& setup, const Driver& driver, Port port) {
+  const Side& side = driver.side();
+  if (setup.credit == 0 || !side.number || side.lost) return false;
+  const bool held = expects(setup, port, Manner::Held);
+  return side.announced ? held && driver.lacks_credit() : held || expects(setup, port, Manner::Express);
 }
 
 void add_taking(const Setup& setup, const World& world, const Driver& driver, Port port, std::vector<Event>& events) {
@@ -43,15 +84,12 @@ void add_taking(const Setup& setup, const World& world, const Driver& driver, Po
     if (driver.can_begin_to_take(at)) events.push_back({Happening::BeginToTake, port, place});
     if (driver.can_take(at)) events.push_back({Happening::Take, port, place});
     if (world.budget.timeouts > 0 && side.awaited[at].taking) events.push_back({Happening::TimeOut, port, place});
-    if (world.budget.give_ups > 0 && side.number && !side.lost && !side.awaited[at].taking)
+    const bool held = side.awaited[at].machine.state() == ServerState::Held;  // add_groups()
+    if (world.budget.give_ups > 0 && side.number && !side.lost && !side.awaited[at].taking && !held)
       events.push_back({Happening::GiveUp, port, place});
   }
-  if (setup.credit > 0 && !side.announced && side.number && !side.lost &&
-      std::ranges::any_of(setup.plans, [port](const Plan& plan) {
-        return plan.express && plan.link == port.link && plan.giver_end != port.end;
-      }))
-    events.push_back({Happening::Announce, port});
-  if (!side.arrived.empty() && side.number && !side.lost) {
+  if (may_announce(setup, driver, port)) events.push_back({Happening::Announce, port});
+  if (!side.arrived.empty() && side.arrived.front().group == none && side.number && !side.lost) {
     if (!driver.has_room() && !side.arrived.front().taking) events.push_back({Happening::BeginToTakeArrivals, port});
     if (driver.can_take_arrivals(1)) events.push_back({Happening::TakeArrivals, port, none, 1});
     const std::size_t all = side.arrived.size();
@@ -78,6 +116,15 @@ void add_link(const World& world, const Driver& driver, Port port, std::vector<E
   if (world.budget.forks > 0 && end.open && !end.child) events.push_back({Happening::Fork, port});
 }
 
+/// There is something to read, and no owner reads: of a group that L has called off S still has descriptors until it
+/// hears of that, and what it does with them then shows to nobody.
+bool can_stray(const World& world, Id each) {
+  const Connection& connection = world.connections[each];
+  return !connection.listening && connection.sent > connection.position.consumed &&
+         std::ranges::none_of(world.processes,
+                              [each](const Process& process) { return process.numbers[each] == Number::Real; });
+}
+
 /// Calls of L's that were inside the kernel at the data stop may come back until S has looked; an S that has only been
 /// called may misbehave, and die.
 void add_strays(const Setup& setup, const World& world, std::vector<Event>& events) {
@@ -89,18 +136,19 @@ void add_strays(const Setup& setup, const World& world, std::vector<Event>& even
       for (const Given& given : end.side.given) {
         const Connection& connection = world.connections[given.connection];
         const bool unseen = given.machine.state() == ListenerState::Stopped ||
+                            given.machine.state() == ListenerState::Held ||
                             (given.machine.in_doubt() && connection.right.called_to != none);
         const Port there = other(port);
         const auto& awaited = end_of(world, there).side.awaited;
         const bool looked =
             std::ranges::any_of(awaited, [&](const Awaited& each) { return each.move == given.move && each.taking; });
-        if (unseen && !looked && !given.express && connection.sent > connection.position.consumed)
+        const bool its_own = given.express && given.group == none;
+        if (unseen && !looked && !its_own && !connection.listening && connection.sent > connection.position.consumed)
           events.push_back({Happening::LateRead, port, given.connection});
       }
       if (world.budget.deaths == 0 || !is_mortal(setup, process_at(setup, port))) continue;
       for (const Awaited& awaited : end.side.awaited)
-        if (awaited.arrived && world.connections[awaited.item.connection].sent >
-                                   world.connections[awaited.item.connection].position.consumed)
+        if (awaited.arrived && can_stray(world, awaited.item.connection))
           events.push_back({Happening::StrayRead, port, awaited.item.connection});
     }
 }
@@ -120,7 +168,7 @@ void add_use(const Setup& setup, const World& world, std::vector<Event>& events)
       if (!reaches) continue;
       const Port nowhere{none, process};
       if (connection.sent > connection.position.consumed) events.push_back({Happening::Read, nowhere, each});
-      events.push_back({Happening::Write, nowhere, each});
+      if (!connection.listening) events.push_back({Happening::Write, nowhere, each});
     }
 }
 
@@ -139,6 +187,7 @@ void enumerate(const Setup& setup, World& world, std::vector<Event>& events) {
       const Driver driver{setup, world, port};
       add_link(world, driver, port, events);
       add_giving(setup, world, driver, port, events);
+      add_groups(setup, world, driver, port, events);
       add_taking(setup, world, driver, port, events);
     }
   add_use(setup, world, events);
@@ -154,7 +203,7 @@ void enumerate(const Setup& setup, World& world, std::vector<Event>& events) {
     if (connection.reset) continue;
     if (world.budget.client_octets > 0 && !connection.half_closed)
       events.push_back({Happening::ClientSends, {none, none}, each});
-    if (world.budget.client_ends == 0) continue;
+    if (world.budget.client_ends == 0 || connection.listening) continue;
     if (!connection.half_closed) events.push_back({Happening::ClientHalfCloses, {none, none}, each});
     events.push_back({Happening::ClientResets, {none, none}, each});
   }
@@ -174,6 +223,17 @@ void happen_to_client(World& world, const Event& event) {
     connection.half_closed = true;
   else
     connection.reset = true;
+}
+
+void begin_to_send(Driver& driver, const Event& event) {
+  if (event.subject != none) return driver.begin_to_hold(event.subject, event.count);
+  if (driver.may_complete()) return driver.begin_to_complete();
+  driver.begin_to_commit();
+}
+
+void abort_group(World& world, Driver& driver, const Event& event) {
+  --(event.subject == 0 ? world.budget.cancels : world.budget.give_ups);
+  return event.subject == 0 ? driver.abort_given() : driver.abort_taken();
 }
 
 void kill_one_or_all(const Setup& setup, World& world, Id chosen) {
@@ -230,10 +290,19 @@ void happen_behind_the_library(const Setup& setup, World& world, const Event& ev
     case Happening::BeginToTake:
     case Happening::Take:
     case Happening::Announce:
+    case Happening::Hold:
+    case Happening::Complete:
+    case Happening::Commit:
+    case Happening::BeginToSend:
+    case Happening::SendAtLast:
+    case Happening::Park:
+    case Happening::SayReady:
+    case Happening::TakeGroup:
     case Happening::BeginToTakeArrivals:
     case Happening::TakeArrivals:
     case Happening::ReceiveTableFull:
     case Happening::Cancel:
+    case Happening::Abort:
     case Happening::Abandon:
     case Happening::GiveUp:
     case Happening::TimeOut:
@@ -294,7 +363,24 @@ void happen(const Setup& setup, World& world, const Event& event) {
       return driver.give_up(event.subject);
     case Happening::TimeOut:
       --world.budget.timeouts;
-      return driver.time_out(event.subject);
+      return event.subject == none ? driver.stop_sending() : driver.time_out(event.subject);
+    case Happening::Hold:
+    case Happening::Complete:
+    case Happening::Commit:
+      begin_to_send(driver, event);
+      return driver.send_for_group();
+    case Happening::BeginToSend:
+      return begin_to_send(driver, event);
+    case Happening::SendAtLast:
+      return driver.send_for_group();
+    case Happening::Park:
+      return driver.park();
+    case Happening::SayReady:
+      return driver.say_ready();
+    case Happening::TakeGroup:
+      return driver.take_group(event.count);
+    case Happening::Abort:
+      return abort_group(world, driver, event);
     case Happening::CloseNumber:
       --world.budget.closed_numbers;
       return driver.close_number(event.subject);

@@ -30,11 +30,20 @@ enum class Happening : std::uint8_t {
   BeginToTake,
   Take,
   Announce,
+  Hold,
+  Complete,
+  Commit,
+  BeginToSend,
+  SendAtLast,
+  Park,
+  SayReady,
+  TakeGroup,
   BeginToTakeArrivals,
   TakeArrivals,
   // What need not happen.
   ReceiveTableFull,
   Cancel,
+  Abort,
   Abandon,
   GiveUp,
   TimeOut,
@@ -58,7 +67,7 @@ inline constexpr std::size_t happenings = static_cast<std::size_t>(Happening::Wr
 struct Event {
   Happening what = Happening::Receive;
   Port port;          // of the process that acts; port.link alone for none of them
-  Id subject = none;  // place in a list, plan, connection or process, as the happening has it
+  Id subject = none;  // place in a list, plan, connection or process, as the happening has it; Abort: 0 of L, 1 of S
   Id count = 0;
 };
 

@@ -8,6 +8,15 @@ namespace {
 
 using handoff::ListenerState;
 
+/// L's library has taken it over, and its CALL waits for room.
+bool waits_to_be_held(const Setup& setup, const Side& side, Id connection) {
+  const Sending& sending = side.sending;
+  if (sending.group == none || sending.type != handoff::FrameType::Call) return false;
+  for (std::size_t i = 0; i < sending.count; ++i)
+    if (setup.plans[sending.first + i].connection == connection) return true;
+  return false;
+}
+
 /// Descriptors of a connection that a process can account for.
 unsigned accounted(const Setup& setup, const World& world, Id process, Id connection) {
   unsigned count = world.processes[process].numbers[connection] == Number::Real ? 1 : 0;
@@ -19,6 +28,7 @@ unsigned accounted(const Setup& setup, const World& world, Id process, Id connec
       for (const Awaited& awaited : side.awaited)
         count += awaited.arrived && awaited.item.connection == connection ? 1U : 0U;
       for (const Arrival& arrival : side.arrived) count += arrival.item.connection == connection ? 1U : 0U;
+      count += waits_to_be_held(setup, side, connection) ? 1U : 0U;
     }
   return count;
 }
@@ -49,8 +59,11 @@ std::string broken_side_at_rest(const Setup& setup, const World& world, Port por
     if (held_by_a_child && !given.machine.in_doubt() && !(peer_is_dead && given.server_known)) continue;
     return std::string{"a move of L has not ended: "} + handoff::name_of(given.machine.state());
   }
-  // L's program closed the link behind the library's back: no CALL will come, no room for TAKEN.
+  // The program there closed the link behind the library's back: nothing will come, and nobody makes room.
   if (held_by_a_child && !peer_is_dead) return {};
+  if (side.sending.group != none) return "a call of L for its group waits for ever";
+  if (side.given_group) return "a group of L has not ended";
+  if (side.taken_group) return "a group of S has not ended";
   if (!side.arrived.empty()) return "what has arrived is never taken";
   if (side.awaited.empty()) return {};
   return std::string{"a move of S has not ended: "} + handoff::name_of(side.awaited.front().machine.state());
@@ -64,8 +77,15 @@ bool in_excusable_doubt(const Setup& setup, const World& world, Id process, Id c
       for (const Given& given : end_of(world, port).side.given)
         if (given.connection == connection &&
             (excusably_in_doubt(world, port, given) ||
-             (given.machine.state() == ListenerState::Stopped && only_a_child_is_there(world, port))))
+             ((given.machine.state() == ListenerState::Stopped || given.machine.state() == ListenerState::Held) &&
+              only_a_child_is_there(world, port))))
           return true;
+      if (!only_a_child_is_there(world, port)) continue;
+      // Of a group that nobody goes on with: L's call for it waits, S waits for what comes next.
+      const Side& side = end_of(world, port).side;
+      if (waits_to_be_held(setup, side, connection)) return true;
+      for (const Awaited& awaited : side.awaited)
+        if (awaited.machine.state() == handoff::ServerState::Held && awaited.item.connection == connection) return true;
     }
   return false;
 }

@@ -33,6 +33,24 @@ enum class Mutant : std::uint8_t {
   DropsRepliesOnClose,      // closing a link forgets the replies that found no room in it
   WaitsForTheDead,          // TAKEN waits for room in a full link that only a child of the dead L holds
   StaysOutOfRoom,           // a CALL that found no room and was given up still counts as waiting
+  // Of groups: L.
+  ClosesHeldAtOnce,        // its duplicate, as soon as the held CALL is queued
+  LetsGoAtCommit,          // ... as soon as COMMIT is queued
+  CommitsUnready,          // without having heard HELD
+  AbortsCommitted,         // takes the group back after COMMIT
+  ForgetsAbortOfListener,  // takes the group back, and does not say so
+  KeepsTheRest,            // one is refused: only that comes back
+  HeldWaitsForDeath,       // the end of the link before COMMIT decides nothing
+  // Of groups: S.
+  UsesBeforeCommit,      // end points are under their numbers once HELD is queued
+  ReadyTooEarly,         // HELD counts what has arrived, not what is parked
+  TakesBehindOwnAbort,   // calls the group off, and takes it all the same when COMMIT comes
+  ForgetsAbortOfServer,  // drops the group, and does not say so
+  DeathBeforeCommit,     // a dead L's group counts as uncommitted before the link is read to its end
+  TakesGroupUnchecked,   // no second comparison of the position
+  // Of groups, found here or on the way here in earlier versions of src/endpoint.
+  KeepsEmptyGroup,  // a committed group of which the program has closed each number stands in the way of the next
+  LeavesLateCall,   // L: a first CALL that waited for room while its group went off opens it at S for ever
 };
 
 struct MutantName {
@@ -61,6 +79,21 @@ inline constexpr std::array mutant_names{
     MutantName{Mutant::DropsRepliesOnClose, "S closes a full link and forgets its replies"},
     MutantName{Mutant::WaitsForTheDead, "S waits for a dead L to make room for TAKEN"},
     MutantName{Mutant::StaysOutOfRoom, "S counts a CALL as waiting that it has given up"},
+    MutantName{Mutant::ClosesHeldAtOnce, "L closes its duplicate of a held end point"},
+    MutantName{Mutant::LetsGoAtCommit, "L closes its duplicates at COMMIT"},
+    MutantName{Mutant::CommitsUnready, "L commits before HELD"},
+    MutantName{Mutant::AbortsCommitted, "L takes a group back after COMMIT"},
+    MutantName{Mutant::ForgetsAbortOfListener, "L takes a group back without ABORT"},
+    MutantName{Mutant::KeepsTheRest, "L goes on with a group of which one was refused"},
+    MutantName{Mutant::HeldWaitsForDeath, "L keeps a group held at the end of the link"},
+    MutantName{Mutant::UsesBeforeCommit, "S uses a group before COMMIT"},
+    MutantName{Mutant::ReadyTooEarly, "S says HELD of what it has not parked"},
+    MutantName{Mutant::TakesBehindOwnAbort, "S takes a group that it has called off"},
+    MutantName{Mutant::ForgetsAbortOfServer, "S drops a group without ABORT"},
+    MutantName{Mutant::DeathBeforeCommit, "S takes L's death for the end of the group before the COMMIT in the link"},
+    MutantName{Mutant::TakesGroupUnchecked, "S takes a group without looking at the positions again"},
+    MutantName{Mutant::KeepsEmptyGroup, "S keeps a group of which it has declined each move"},
+    MutantName{Mutant::LeavesLateCall, "L leaves a CALL at S whose group went off while it waited for room"},
 };
 
 }  // namespace baton::sim

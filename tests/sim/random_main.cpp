@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   }
   std::uint64_t events = 0;
   std::uint64_t moves = 0;
+  std::uint64_t groups = 0;
   std::uint64_t frames = 0;
   for (std::uint64_t run = 0; run < runs; ++run) {
     Walk found = walk(seed + run, log);
@@ -39,11 +40,14 @@ int main(int argc, char** argv) {
     }
     events += found.events;
     moves += found.moves;
+    groups += found.groups;
     frames += found.frames;
   }
-  std::printf("%llu runs from seed %llu: %llu events, %llu moves, %llu frames through the codec; all invariants hold\n",
-              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(events), static_cast<unsigned long long>(moves),
-              static_cast<unsigned long long>(frames));
+  std::printf(
+      "%llu runs from seed %llu: %llu events, %llu moves, %llu groups, %llu frames through the codec; all "
+      "invariants hold\n",
+      static_cast<unsigned long long>(runs), static_cast<unsigned long long>(seed),
+      static_cast<unsigned long long>(events), static_cast<unsigned long long>(moves),
+      static_cast<unsigned long long>(groups), static_cast<unsigned long long>(frames));
   return 0;
 }

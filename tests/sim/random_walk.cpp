@@ -29,12 +29,13 @@ class Dice {
 
 constexpr std::size_t most_plans = 96;
 
-/// `count` connections over one link in one CALL: plans with consecutive numbers.
+/// `count` connections over one link in one CALL, or in one group: plans with consecutive numbers.
 void add_batch(Setup& setup, Dice& dice, Id link, Id giver_end) {
   const std::size_t count = 1 + dice.below(std::min<std::size_t>(8, setup.homes.size()));
   const std::size_t first = dice.below(setup.homes.size());
+  const Manner manner = dice.in(50) ? Manner::Express : Manner::Held;
   for (std::size_t i = 0; i < count && setup.plans.size() < most_plans; ++i)
-    setup.plans.push_back({static_cast<Id>((first + i) % setup.homes.size()), link, giver_end, true});
+    setup.plans.push_back({static_cast<Id>((first + i) % setup.homes.size()), link, giver_end, manner});
 }
 
 /// A connection's way along the chain.
@@ -48,7 +49,8 @@ void add_journey(Setup& setup, Dice& dice) {
       for (Id end = 0; end < 2; ++end)
         if (process_at(setup, {link, end}) == at) ways.push_back({link, end});
     const Port way = ways[dice.below(ways.size())];
-    setup.plans.push_back({connection, way.link, way.end, dice.in(30)});
+    const Manner manner = dice.in(60) ? Manner::Seed : dice.in(60) ? Manner::Express : Manner::Held;
+    setup.plans.push_back({connection, way.link, way.end, manner});
     at = process_at(setup, other(way));
   }
 }
@@ -96,6 +98,8 @@ Setup random_setup(std::uint64_t seed) {
     if (from != to) setup.links.push_back({from, to});
   }
   setup.homes.resize(1 + dice.below(10));
+  for (Id each = 0; each < setup.homes.size(); ++each)
+    if (dice.in(10)) setup.listening.push_back(each);
   const bool scattered = dice.in(40);
   for (Id& home : setup.homes) home = scattered ? static_cast<Id>(dice.below(setup.processes)) : Id{0};
   const std::size_t groups = 1 + dice.below(12);
@@ -145,7 +149,9 @@ Walk walk(std::uint64_t seed, bool with_log, Mutant mutant) {
     ++result.events;
     ++result.happened[static_cast<std::size_t>(event.what)];
     if (event.what == Happening::Offer) ++result.moves;
-    if (event.what == Happening::Give) result.moves += event.count;
+    if (event.what == Happening::Give || event.what == Happening::Hold) result.moves += event.count;
+    if (event.what == Happening::BeginToSend && event.subject != none) result.moves += event.count;
+    if (event.what == Happening::Complete) ++result.groups;
     result.broken = broken_in(setup, world);
     if (!result.broken.empty()) return result;
   }

@@ -18,6 +18,7 @@ namespace baton::sim {
 struct Walk {
   std::size_t events = 0;
   std::size_t moves = 0;   // begun
+  std::size_t groups = 0;  // completed by L
   std::size_t frames = 0;  // queued, each written and read by the codec
   std::array<std::size_t, happenings> happened{};
   std::string broken;

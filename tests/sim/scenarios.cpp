@@ -8,17 +8,18 @@
 namespace baton::sim {
 namespace {
 
-constexpr bool seed = false;
-constexpr bool express = true;
+constexpr Manner seed = Manner::Seed;
+constexpr Manner express = Manner::Express;
+constexpr Manner held = Manner::Held;
 
 /// All that can go wrong with one move.
-Setup one(Extent extent, const char* name, bool manner) {
+Setup one(Extent extent, const char* name, Manner manner) {
   Setup setup;
   setup.name = name;
   setup.links = {{0, 1}};
   setup.homes = {0};
   setup.plans = {{0, 0, 0, manner}};
-  setup.credit = manner ? 1 : 0;
+  setup.credit = manner == seed ? 0 : 1;
   setup.budget = {.deaths = 2,
                   .cancels = 1,
                   .abandons = 1,
@@ -44,7 +45,7 @@ Setup one(Extent extent, const char* name, bool manner) {
 }
 
 /// The same where one frame fills the link.
-Setup one_narrow(Extent extent, const char* name, bool manner) {
+Setup one_narrow(Extent extent, const char* name, Manner manner) {
   Setup setup = one(extent, name, manner);
   setup.capacity = 1;
   setup.budget.abandons = 0;
@@ -69,28 +70,28 @@ Budget of_two(Extent extent) {
 }
 
 /// Two connections over one link, at once.
-Setup two(Extent extent, const char* name, bool first, bool second, std::uint8_t capacity) {
+Setup two(Extent extent, const char* name, Manner first, Manner second, std::uint8_t capacity) {
   Setup setup;
   setup.name = name;
   setup.links = {{0, 1}};
   setup.homes = {0, 0};
   setup.plans = {{0, 0, 0, first}, {1, 0, 0, second}};
-  setup.credit = first && second ? 2 : first || second ? 1 : 0;
+  setup.credit = static_cast<std::uint8_t>((first != seed ? 1 : 0) + (second != seed ? 1 : 0));
   setup.budget = of_two(extent);
   setup.capacity = capacity;
-  if (capacity == 1 && first && second) setup.budget.forks = 1;
+  if (capacity == 1 && first == express && second == express) setup.budget.forks = 1;
   return setup;
 }
 
 /// One connection from L to S and on to T.
-Setup onward(Extent extent, const char* name, bool first, bool second) {
+Setup onward(Extent extent, const char* name, Manner first, Manner second) {
   Setup setup;
   setup.name = name;
   setup.processes = 3;
   setup.links = {{0, 1}, {1, 2}};
   setup.homes = {0};
   setup.plans = {{0, 0, 0, first}, {0, 1, 0, second}};
-  setup.credit = first || second ? 1 : 0;
+  setup.credit = first != seed || second != seed ? 1 : 0;
   setup.budget = of_two(extent);
   if (extent != Extent::Small) setup.budget.deaths = 3;
   setup.budget.uses = 1;
@@ -98,7 +99,7 @@ Setup onward(Extent extent, const char* name, bool first, bool second) {
 }
 
 /// The same where only S may die, the listener of the second move, and more else goes wrong.
-Setup onward_listener_dies(Extent extent, const char* name, bool first, bool second) {
+Setup onward_listener_dies(Extent extent, const char* name, Manner first, Manner second) {
   Setup setup = onward(extent, name, first, second);
   setup.mortal = 0b010;
   setup.budget.deaths = 1;
@@ -120,13 +121,13 @@ Setup together(Setup setup, const char* name) {
 }
 
 /// A link on which each process gives one connection and takes the other's.
-Setup both_ways(Extent extent, const char* name, bool first, bool second, std::uint8_t capacity) {
+Setup both_ways(Extent extent, const char* name, Manner first, Manner second, std::uint8_t capacity) {
   Setup setup;
   setup.name = name;
   setup.links = {{0, 1}};
   setup.homes = {0, 1};
   setup.plans = {{0, 0, 0, first}, {1, 0, 1, second}};
-  setup.credit = first || second ? 1 : 0;
+  setup.credit = first != seed || second != seed ? 1 : 0;
   setup.budget = of_two(extent);
   setup.budget.closes = 2;
   setup.capacity = capacity;
@@ -134,28 +135,50 @@ Setup both_ways(Extent extent, const char* name, bool first, bool second, std::u
 }
 
 /// One connection from L to S and back, over one link or over two.
-Setup there_and_back(Extent extent, const char* name, bool first, bool second, Id links) {
+Setup there_and_back(Extent extent, const char* name, Manner first, Manner second, Id links) {
   Setup setup;
   setup.name = name;
   setup.links.resize(links, {0, 1});
   setup.homes = {0};
   setup.plans = {{0, 0, 0, first}, {0, static_cast<Id>(links - 1), 1, second}};
-  setup.credit = first || second ? 1 : 0;
+  setup.credit = first != seed || second != seed ? 1 : 0;
   setup.budget = of_two(extent);
   setup.budget.closes = 2;
+  return setup;
+}
+
+/// The second of two is a listening socket, at which a client waits.
+Setup with_listening(Setup setup, const char* name) {
+  setup.name = name;
+  setup.listening = {1};
+  return setup;
+}
+
+/// One connection is held twice: in one group that does not come about, then in another.
+Setup again(Extent extent, const char* name) {
+  Setup setup;
+  setup.name = name;
+  setup.links = {{0, 1}};
+  setup.homes = {0, 0};
+  setup.plans = {{0, 0, 0, held}, {0, 0, 0, held}, {1, 0, 0, held}};
+  setup.credit = 1;
+  setup.budget = of_two(extent);
+  setup.budget.uses = 0;
   return setup;
 }
 
 }  // namespace
 
 std::vector<Setup> scenarios(Extent extent) {
+  // Of the larger ones a test run has time for no more than a sanitizer.
+  const Extent less = extent == Extent::Normal ? Extent::Small : extent;
   return {
-      one(extent, "one move", seed),
+      one(less, "one move", seed),
       one(extent, "one express move", express),
       one_narrow(extent, "one move, narrow link", seed),
       one_narrow(extent, "one express move, narrow link", express),
       two(extent, "two moves", seed, seed, 8),
-      two(extent, "two moves, narrow link", seed, seed, 1),
+      two(less, "two moves, narrow link", seed, seed, 1),
       two(extent, "a move and an express move", seed, express, 8),
       two(extent, "two express moves", express, express, 8),
       two(extent, "two express moves, narrow link", express, express, 1),
@@ -169,11 +192,20 @@ std::vector<Setup> scenarios(Extent extent) {
       there_and_back(extent, "there and back", seed, seed, 1),
       there_and_back(extent, "there and back by express", express, express, 1),
       there_and_back(extent, "there and back on two links", seed, express, 2),
-      together(one(extent, "", seed), "one move, both die"),
+      together(one(less, "", seed), "one move, both die"),
       together(one(extent, "", express), "one express move, both die"),
-      together(onward(extent, "", seed, seed), "onward, both listeners die"),
-      onward_listener_dies(extent, "onward, its listener dies", seed, seed),
+      together(onward(less, "", seed, seed), "onward, both listeners die"),
+      onward_listener_dies(less, "onward, its listener dies", seed, seed),
       onward_listener_dies(extent, "onward by express, its listener dies", express, express),
+      one(less, "a group of one", held),
+      two(less, "a group of two", held, held, 8),
+      two(less, "a group of two, narrow link", held, held, 1),
+      with_listening(two(less, "", held, held, 8), "a group with a listening socket"),
+      two(less, "a group and an express move, narrow link", held, express, 1),
+      again(extent, "a group, and the same again"),
+      both_ways(less, "groups both ways", held, held, 8),
+      onward(less, "onward in groups", held, held),
+      together(one(less, "", held), "a group of one, both die"),
   };
 }
 
@@ -222,6 +254,32 @@ Setup scenario_for(Mutant mutant) {
     case Mutant::TakesUnchecked:
     case Mutant::ObeysUnhearing:
       return in("one move");
+    case Mutant::ClosesHeldAtOnce:
+    case Mutant::LetsGoAtCommit:
+    case Mutant::CommitsUnready:
+    case Mutant::AbortsCommitted:
+    case Mutant::ForgetsAbortOfListener:
+    case Mutant::HeldWaitsForDeath:
+    case Mutant::UsesBeforeCommit:
+    case Mutant::ForgetsAbortOfServer:
+    case Mutant::DeathBeforeCommit:
+    case Mutant::TakesGroupUnchecked:
+      return in("a group of one");
+    case Mutant::KeepsTheRest:
+      return in("a group of two");
+    case Mutant::ReadyTooEarly:
+    case Mutant::TakesBehindOwnAbort: {  // after which no close comes to an end
+      Setup setup = in("a group of one");
+      setup.budget.closes = setup.budget.plain_closes = 0;
+      return setup;
+    }
+    case Mutant::KeepsEmptyGroup: {
+      Setup setup = in("a group, and the same again");
+      setup.budget.give_ups = 1;
+      return setup;
+    }
+    case Mutant::LeavesLateCall:
+      return in("a group and an express move, narrow link");
   }
   return in("one move");
 }

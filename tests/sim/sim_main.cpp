@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // sim [--small|--full] [--mutants] [NAME...]: searches the setups of scenarios.cpp from end to end, all or those with
-// such a name, or one that begins so, and prints a row for each. --mutants: searches for the planted bugs instead, and
-// prints their traces.
+// such a name, or one that begins so, and prints a row for each. --mutants: searches for the planted bugs instead, all
+// or those whose names begin so, and prints their traces.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "explore.hpp"
@@ -44,6 +45,7 @@ bool hunt(const MutantName& named) {
   const Exploration found = explore(setup, most_states);
   std::printf("\n%s (%s): %s\n", named.name, setup.name.c_str(), found.broken.empty() ? "NOT FOUND" : "found");
   print_trace(found);
+  std::fflush(stdout);
   return !found.broken.empty();
 }
 
@@ -65,7 +67,10 @@ int main(int argc, char** argv) {
   }
   bool good = true;
   if (mutants) {
-    for (const MutantName& each : mutant_names) good = hunt(each) && good;
+    for (const MutantName& each : mutant_names) {
+      const auto is_meant = [&](const std::string& name) { return std::string_view{each.name}.starts_with(name); };
+      if (names.empty() || std::ranges::any_of(names, is_meant)) good = hunt(each) && good;
+    }
     return good ? 0 : 1;
   }
   std::printf("| %-34s | %10s | %11s | %8s | %6s | %6s | |\n", "setup", "states", "transitions", "at rest", "depth",

@@ -2,6 +2,7 @@
 // Every order of events of the setups in scenarios.cpp, and a fixed set of random runs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <sstream>
@@ -19,7 +20,7 @@ constexpr Extent extent = Extent::Small;
 constexpr std::uint64_t random_runs = 1'000;
 #else
 constexpr Extent extent = Extent::Normal;
-constexpr std::uint64_t random_runs = 8'000;
+constexpr std::uint64_t random_runs = 6'000;
 #endif
 constexpr std::size_t most_states = 4'000'000;
 
@@ -49,11 +50,18 @@ TEST_P(EveryOrder, KeepsThePromise) {
   EXPECT_TRUE(all.acyclic) << "some run never ends" << lines(all.trace);
   const auto happened = [&](Happening what) { return all.happened[static_cast<std::size_t>(what)]; };
   EXPECT_GT(all.at_rest, 100U);
-  EXPECT_GT(happened(Happening::Take) + happened(Happening::TakeArrivals), 0U);
+  EXPECT_GT(happened(Happening::Take) + happened(Happening::TakeArrivals) + happened(Happening::TakeGroup), 0U);
+  const bool groups =
+      std::ranges::any_of(GetParam().plans, [](const Plan& plan) { return plan.manner == Manner::Held; });
+  for (const Happening what : {Happening::Hold, Happening::Complete, Happening::Park, Happening::SayReady,
+                               Happening::Commit, Happening::TakeGroup, Happening::Abort})
+    EXPECT_EQ(happened(what) > 0, groups);
   for (const Happening what : {Happening::Kill, Happening::NoticeDeath, Happening::Cancel, Happening::Close,
                                Happening::ReceiveTableFull, Happening::Write}) {
     const bool nobody_left = GetParam().together && GetParam().processes == 2;
-    EXPECT_TRUE(happened(what) > 0 || (what == Happening::NoticeDeath && nobody_left));
+    const bool unused = (what == Happening::Write && GetParam().budget.uses == 0) ||
+                        (what == Happening::Cancel && groups);  // a group is called off whole
+    EXPECT_TRUE(happened(what) > 0 || (what == Happening::NoticeDeath && nobody_left) || unused);
   }
   std::cout << GetParam().name << (extent == Extent::Small ? " (smaller bounds)" : "") << ": " << all.states
             << " states, " << all.transitions << " transitions, " << all.at_rest << " at rest, depth " << all.depth
@@ -69,12 +77,13 @@ TEST(RandomRuns, KeepThePromise) {
     ASSERT_EQ(found.broken, "") << "sim_random --seed " << seed << " --runs 1 --log" << lines(walk(seed, true).log);
     total.events += found.events;
     total.moves += found.moves;
+    total.groups += found.groups;
     total.frames += found.frames;
     for (std::size_t i = 0; i < happenings; ++i) happened[i] += found.happened[i];
   }
   for (std::size_t i = 0; i < happenings; ++i) EXPECT_GT(happened[i], 0U) << "never happened: " << i;
-  std::cout << random_runs << " runs: " << total.events << " events, " << total.moves << " moves, " << total.frames
-            << " frames through the codec\n";
+  std::cout << random_runs << " runs: " << total.events << " events, " << total.moves << " moves, " << total.groups
+            << " groups, " << total.frames << " frames through the codec\n";
 }
 
 TEST(RandomRuns, AreTheSameForTheSameSeed) {

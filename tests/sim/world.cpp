@@ -23,10 +23,36 @@ void books_called(const Setup& setup, World& world, Id giver, Id taker, const It
   right.stopped = item.position;
 }
 
+/// A held CALL: S gets a descriptor, and L goes on owning.
+void books_held(const Setup& setup, World& world, Id giver, Id group, const Item& item) {
+  const Right& right = world.connections[item.connection].right;
+  world.require(right.owner == giver && right.called_to == none && right.by_move == none,
+                "held by a process that does not own the end point");
+  world.require(setup.plans[item.move].connection == item.connection, "another end point than was held is called");
+  Attempt& attempt = world.attempts[item.move];
+  attempt.group = group;
+  attempt.stopped = item.position;
+}
+
+/// COMMIT is to all that was held what CALL is to one move. Of a group that is called off already it says nothing.
+void books_committed(const Setup& setup, World& world, Id giver, Id taker, const Frame& frame) {
+  std::size_t count = 0;
+  for (Id move = 0; move < world.attempts.size(); ++move) {
+    const Attempt& attempt = world.attempts[move];
+    if (attempt.group != frame.move || attempt.called_off) continue;
+    ++count;
+    const Id connection = setup.plans[move].connection;
+    world.require(world.processes[giver].numbers[connection] == Number::None, "what is committed is in use");
+    books_called(setup, world, giver, taker, {move, connection, connection, attempt.stopped, TakeOutcome::Taken});
+  }
+  world.require(count == 0 || count == frame.more, "COMMIT of another number than was held");
+}
+
 /// `taker` owns from now on, and goes on where the CALL says.
 void books_owner(World& world, Connection& connection, Id taker) {
   Right& right = connection.right;
-  world.require(connection.reset || connection.position == right.stopped, "S goes on from a stream that was read");
+  world.require(connection.reset || connection.listening || connection.position == right.stopped,
+                "S goes on from a stream that was read");
   right.owner = taker;
   right.called_to = none;
   right.by_move = none;
@@ -67,8 +93,16 @@ void return_right(const World& world, Right& right) {
 /// What a queued frame means for ownership. Refusals and CANCELLED are in the books since S decided.
 void books_queued(const Setup& setup, World& world, Port from, const Frame& frame) {
   const Id sender = process_at(setup, from);
+  const Id receiver = process_at(setup, other(from));
   if (frame.type == FrameType::Call)
-    for (const Item& item : frame.items) books_called(setup, world, sender, process_at(setup, other(from)), item);
+    for (const Item& item : frame.items) {
+      if (frame.group == none)
+        books_called(setup, world, sender, receiver, item);
+      else
+        books_held(setup, world, sender, frame.group, item);
+    }
+  if (frame.type == FrameType::Commit) books_committed(setup, world, sender, receiver, frame);
+  if (frame.type == FrameType::Abort) books_called_off(world, frame.move);
   if (frame.type == FrameType::Taken)
     for (const Item& item : frame.items)
       if (item.outcome == TakeOutcome::Taken) books_taken(setup, world, sender, item.move);
@@ -95,6 +129,7 @@ World::World(const Setup& setup)
     connections[i].held[home] = 1;
     connections[i].right.owner = home;
     connections[i].sent = setup.octets;
+    connections[i].listening = is_listening(setup, static_cast<Id>(i));
   }
 }
 
@@ -159,6 +194,10 @@ void pidfd_tells(const Setup&, World& world, Id process) {
     else
       commit(world, connection);
   }
+}
+
+void books_called_off(World& world, Id group) {
+  for (Attempt& attempt : world.attempts) attempt.called_off = attempt.called_off || attempt.group == group;
 }
 
 void books_given_back(World& world, Id process, Id move, bool said) {

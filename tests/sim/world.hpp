@@ -11,6 +11,7 @@
 //  * A forked child may hold an end of a link: then neither its end nor EPIPE is seen. It reads and says nothing.
 //  * A connection is a stream of octets with counters. Each octet is consumed by who reads first. The position is exact
 //    (src/os/tcp_position.hpp sees to that); after a reset two positions count as equal.
+//  * A listening socket is a connection without a position: its octets are clients that wait, to read is to accept.
 //
 // The world also keeps the books (`Right`): who owns each connection by the table of docs/handoff-protocol.md, derived
 // from what was queued on links and who died, never from what the drivers or the machines believe.
@@ -19,10 +20,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "handoff/frames.hpp"
+#include "handoff/group.hpp"
 #include "handoff/listener_machine.hpp"
 #include "handoff/server_machine.hpp"
 #include "setup.hpp"
@@ -50,6 +53,7 @@ struct Right {
 };
 
 struct Connection {
+  bool listening = false;
   std::uint8_t sent = 0;  // octets of C
   Position position;
   bool half_closed = false;
@@ -72,10 +76,11 @@ struct Item {
 /// A message of a link.
 struct Frame {
   handoff::FrameType type = handoff::FrameType::Hello;
-  Id move = none;
+  Id move = none;   // of HELD, COMMIT, ABORT, COMPLETE: the group
+  Id group = none;  // of a held CALL
   bool express = false;
   bool accepted = false;
-  std::uint8_t more = 0;          // CREDIT
+  std::uint8_t more = 0;          // CREDIT; HELD, COMMIT, COMPLETE: moves in the group
   std::vector<Item> items;        // CALL, TAKEN
   std::vector<std::byte> octets;  // with Setup::codec: the same as it travels
   friend bool operator==(const Frame&, const Frame&) = default;
@@ -85,7 +90,8 @@ struct Frame {
 struct Given {
   Id move = none;
   Id connection = none;
-  bool express = false;
+  Id group = none;       // held
+  bool express = false;  // the library has taken the number over; held ones too
   handoff::ListenerMachine machine{handoff::ListenerMachine::Manner::Seed};
   bool real = false;          // the library holds the end point
   bool number_gone = false;   // the program closed its number
@@ -97,6 +103,7 @@ struct Given {
 /// A move that a process awaits: endpoint/moves.hpp, AwaitedMove.
 struct Awaited {
   Id move = none;
+  Id group = none;  // held, and parked
   handoff::ServerMachine machine{handoff::ServerMachine::Manner::Seed};
   bool placeholder = false;
   bool arrived = false;
@@ -106,10 +113,20 @@ struct Awaited {
   Item item;
 };
 
-/// An express end point that has arrived and is not taken.
+/// An express end point that has arrived and is not taken, or a held one that is not parked.
 struct Arrival {
   Item item;
   bool taking = false;  // TAKEN waits for room
+  Id group = none;
+};
+
+/// A call of L's for its group that waits for room: its frame goes out whatever happens to the group meanwhile.
+struct Sending {
+  Id group = none;  // none: there is no such call
+  handoff::FrameType type = handoff::FrameType::Call;
+  Id first = 0;  // of a held CALL
+  std::uint8_t count = 0;
+  friend bool operator==(const Sending&, const Sending&) = default;
 };
 
 struct AnswerUnit {
@@ -129,7 +146,10 @@ struct Side {
   bool peer_known = false;
   std::uint8_t credit = 0;
   std::uint8_t placeholders = 0;
-  std::uint8_t promised = 0;  // credit whose placeholders are freed for a CALL that did not fit yet
+  std::uint8_t promised = 0;                  // credit whose placeholders are freed for a CALL that did not fit yet
+  std::optional<handoff::Group> given_group;  // until it is committed or off
+  std::optional<handoff::Group> taken_group;  // until it is taken or off
+  Sending sending;
   std::vector<Frame> outbox;
   std::vector<AnswerUnit> inbox;
   std::vector<Given> given;
@@ -161,8 +181,11 @@ struct Process {
 
 struct Attempt {
   bool used = false;
-  bool given_up = false;  // S's program wants it no more
-  bool unheard = false;   // S's program closed the link behind the library's back: nothing can be said any more
+  Id group = none;          // the group into which its CALL was queued
+  Position stopped;         // ... with this position
+  bool called_off = false;  // the group, by either side
+  bool given_up = false;    // S's program wants it no more
+  bool unheard = false;     // S's program closed the link behind the library's back: nothing can be said any more
 };
 
 enum class Sent : std::uint8_t { Queued, Full, Broken };
@@ -211,6 +234,8 @@ void close_descriptor(World& world, Id process, Id connection);
 [[nodiscard]] unsigned in_flight(const World& world, Id connection);
 /// In a queue that `process` itself can read.
 [[nodiscard]] bool coming_to(const Setup& setup, const World& world, Id process, Id connection);
+/// Either side calls a group off.
+void books_called_off(World& world, Id group);
 /// S decides against the end point. In the books it is L's again, unless that can no longer be said.
 void books_given_back(World& world, Id process, Id move, bool said);
 /// S's program wants nothing more of a move. With L dead that is the end of the connection, by the owner's decision.
