@@ -18,19 +18,9 @@ def serve(context: ssl.SSLContext, connection, name: str) -> None:
             stream.unwrap()
 
 
-def connect(tsap: str) -> baton.Link:
-    """As a worker does: again, until there is a batond that takes the link."""
-    for _ in range(20):
-        try:
-            return baton.Link.connect(tsap, 1.0)
-        except OSError:
-            continue
-    raise SystemExit("no batond takes a link at this TSAP")
-
-
 def main() -> None:
     tsap, name, certificate, key = sys.argv[1:5]
-    link = connect(tsap)
+    link = baton.Link.connect(tsap)
     link.credit(16)
     print("ready", flush=True)
     while True:
