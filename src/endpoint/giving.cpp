@@ -83,6 +83,20 @@ void Link::on_answer(const handoff::Frame& frame, const handoff::Answer& answer,
   BATON_FAULT_POINT(answer_arrived);
 }
 
+bool Link::refusal_waits(const GivenMove& move) const {
+  return std::ranges::any_of(inbox_, [&](const Unit& unit) {
+    return unit.kind == Unit::Kind::Answer && unit.move == move.id && unit.answer.bind_ok != 1;
+  });
+}
+
+void Link::end_given() {
+  group_off(end_failure());
+  for (auto it = given_.begin(); it != given_.end();) {
+    const auto move = (it++)->second;
+    if (!refusal_waits(*move)) act(move, move->machine.link_ended());
+  }
+}
+
 Result<Link::AnswerSeen> Link::await_answer(Lock& lock, int number, const Waiting& waiting) {
   for (;;) {
     for (auto unit = inbox_.begin(); unit != inbox_.end(); ++unit) {

@@ -282,6 +282,10 @@ class Link final : public IsoConnection {
   void on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received);
   void on_taken(const handoff::Taken& taken, os::Received& received);
   void on_cancelled(handoff::MoveId id, os::Received& received);
+  /// A refusal has come that the program has not read yet: the move ends by it, whatever becomes of link and server.
+  [[nodiscard]] bool refusal_waits(const GivenMove& move) const;
+  /// What the link's end means for what is given.
+  void end_given();
   /// Only the process that answered may say what it did with the end point.
   bool is_from_server(const GivenMove& move, const Process& sender) const;
   void act(const std::shared_ptr<GivenMove>& move, handoff::ListenerStep step);

@@ -103,11 +103,7 @@ Link::Pumped Link::receive_one() {
     (void)machine_.carrier_ended();
     trace(0, '-', "link ended");
     end_moves();
-    group_off(end_failure());
-    for (auto it = given_.begin(); it != given_.end();) {
-      const auto move = (it++)->second;
-      act(move, move->machine.link_ended());
-    }
+    end_given();
     return Pumped::Ended;
   }
   octets_received_ += space.received.size;
@@ -211,11 +207,7 @@ void Link::break_off(const char* why) {
   broken_ = true;
   os::TraceLine{cookie_, 0, '-', "link broken"}.text("why", why);
   end_moves();
-  group_off(end_failure());
-  for (auto it = given_.begin(); it != given_.end();) {
-    const auto move = (it++)->second;
-    act(move, move->machine.link_ended());
-  }
+  end_given();
 }
 
 std::shared_ptr<Process> Link::process_of(os::Received& received) {
@@ -250,7 +242,7 @@ void Link::detect_dead_servers() {
   const Process* last = nullptr;
   bool last_dead = false;
   for (const auto& [id, move] : given_) {
-    if (!move->server || move->sending) continue;
+    if (!move->server || move->sending || refusal_waits(*move)) continue;
     if (move->server.get() != last) {
       last = move->server.get();
       last_dead = last->has_exited();

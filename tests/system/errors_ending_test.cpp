@@ -196,5 +196,35 @@ TEST_F(Ending, AbandonLetsGoWithoutKnowing) {
   expect_end(lost);
 }
 
+/// The link ends behind a refusal, and one look reads both.
+class Refused : public Parties {
+ protected:
+  template <class Leave>
+  void expect_reason(Leave leave) {
+    const Connection client = connect_client();
+    offered(client);
+    EXPECT_STEP(answer(REDBIND_BUSY));
+    leave();
+    const auto seen = listener_->call([link = link_.in_listener] {
+      pollfd entry{link, POLLIN, 0};
+      return soc_poll_ms(&entry, 1, -1) == 1 && (entry.revents & POLLHUP) != 0;
+    });
+    EXPECT_TRUE(seen.value);
+    const Step refused = await_answer(client);
+    EXPECT_TRUE(refused.ok()) << refused.text;
+    EXPECT_EQ(refused.header.bind_ok, REDBIND_BUSY);
+    expect_serves(*listener_, client.number, client);
+    EXPECT_ERRNO(ECONNRESET, offer(client));
+  }
+};
+
+TEST_F(Refused, BeforeTheLinkWasClosed) {
+  expect_reason([this] { close_in(*server_, {offered_.fd_server, link_.in_server}); });
+}
+
+TEST_F(Refused, BeforeTheServerDied) {
+  expect_reason([this] { server_->kill(); });
+}
+
 }  // namespace
 }  // namespace baton::system_tests
