@@ -24,6 +24,9 @@ namespace {
 constexpr Duration linger = std::chrono::milliseconds{50};
 /// Who asks for the status while no descriptor is left waits so long for the next try.
 constexpr Duration status_retry = std::chrono::milliseconds{100};
+/// poll(2) takes no more entries than the process may have descriptors, and a program may lower that: then the thread
+/// looks so often.
+constexpr Duration blind_time = std::chrono::milliseconds{20};
 
 struct Reader {
   std::mutex mutex;
@@ -64,8 +67,10 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
   Instant deadline = idle ? os::monotonic_now() + linger : status.valid() && rests ? r.status_from : never;
   for (const auto& link : links) deadline = std::min(deadline, link->add_reader_entries(entries));
   const auto ready = os::poll_until(entries, deadline);
+  if (!ready) (void)os::poll_until({}, std::min(deadline, os::monotonic_now() + blind_time));
   os::reset_event(r.event.ref());
-  if (status.valid() && (entries[1].revents & POLLIN) != 0 && !os::StatusSocket::answer(status, statistics_as_json()))
+  const bool asked = !rests && (!ready || (entries[1].revents & POLLIN) != 0);
+  if (status.valid() && asked && !os::StatusSocket::answer(status, statistics_as_json()))
     r.status_from = os::monotonic_now() + status_retry;
   std::vector<std::shared_ptr<Link>> done;
   for (const auto& link : links)
@@ -75,7 +80,7 @@ bool serve(Reader& r, std::vector<std::shared_ptr<Link>>& links, std::vector<pol
   {
     const std::lock_guard lock{r.mutex};
     for (const auto& link : done) std::erase(r.links, link);
-    stop = idle && ready && *ready == 0 && r.links.empty() && !r.status.descriptor().valid();
+    stop = idle && ready.value_or(0) == 0 && r.links.empty() && !r.status.descriptor().valid();
     if (stop) r.running = false;
   }
   // Watched again by a close in the meantime. Asked without our lock: a link's is taken before ours.

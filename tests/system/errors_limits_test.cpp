@@ -16,6 +16,18 @@
 namespace baton::system_tests {
 namespace {
 
+/// Milliseconds of the processor in a while in which the library's thread is the only one that may run.
+long used_by_thread() {
+  const auto used = [] {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return time.tv_sec * 1'000 + time.tv_nsec / 1'000'000;
+  };
+  const long begin = used();
+  (void)::poll(nullptr, 0, 300);
+  return used() - begin;
+}
+
 class Limits : public Parties {
  protected:
   void SetUp() override {
@@ -148,20 +160,26 @@ TEST_F(Limits, WhoAsksForTheStatusWaitsForADescriptorAndCostsNothing) {
   std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path.c_str());
   const UniqueFd asker{adopt, ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   ASSERT_EQ(::connect(asker.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  // Time of the processor, of the library's thread alone.
-  const auto milliseconds = listener_->call([] {
-    const auto used = [] {
-      timespec time{};
-      ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-      return time.tv_sec * 1'000 + time.tv_nsec / 1'000'000;
-    };
-    const long begin = used();
-    (void)::poll(nullptr, 0, 300);
-    return used() - begin;
-  });
-  EXPECT_LT(milliseconds.value, 20);
+  EXPECT_LT(listener_->call(used_by_thread).value, 20);
   restore(*listener_, before);
   EXPECT_NE(read_some(asker.get(), 200).find("\"offered\""), std::string::npos);
+  EXPECT_EQ(listener_->call([] { return soc_status(0); }).value, 0);
+}
+
+TEST_F(Limits, WhereThereMayBeFewerDescriptorsThanItWaitsForTheThreadLooksNowAndThen) {
+  const auto limited = listener_->call([] {
+    rlimit limits{};
+    ::getrlimit(RLIMIT_NOFILE, &limits);
+    const auto before = limits.rlim_cur;
+    // The second call wakes the thread, which then waits anew.
+    if (soc_status(1) != 0) return rlim_t{0};
+    limits.rlim_cur = 1;
+    ::setrlimit(RLIMIT_NOFILE, &limits);
+    return soc_status(1) == 0 ? before : rlim_t{0};
+  });
+  ASSERT_NE(limited.value, 0U);
+  EXPECT_LT(listener_->call(used_by_thread).value, 20);
+  restore(*listener_, limited.value);
   EXPECT_EQ(listener_->call([] { return soc_status(0); }).value, 0);
 }
 
