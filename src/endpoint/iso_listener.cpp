@@ -86,7 +86,8 @@ bool IsoListener::ensure_port(FdRef set) {
 }
 
 void IsoListener::take_over(FdRef from, Bytes message, os::Received& received, FdRef set) {
-  const bool has_room = ensure_port(set) && !queue_->full();
+  // Rubbish costs no descriptors.
+  const bool has_room = received.descriptors.size() == 1 && ensure_port(set) && !queue_->full();
   if (UniqueFd connection = take_unread_request(from, message, received, has_room); connection.valid())
     port_->take_over(std::move(connection));
 }
