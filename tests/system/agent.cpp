@@ -17,7 +17,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -176,6 +178,15 @@ std::string Agent::described_descriptors() const {
     text += std::to_string(number) + " -> " + target + "\n";
   }
   return text;
+}
+
+void Agent::await_alone() const {
+  const std::filesystem::path tasks = "/proc/" + std::to_string(pid_) + "/task";
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds{reply_limit_ms};
+  while (std::distance(std::filesystem::directory_iterator{tasks}, {}) > 1) {
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "agent " << pid_ << " has a thread that does not end";
+    std::this_thread::yield();
+  }
 }
 
 void Agent::await_blocked() const {

@@ -104,6 +104,8 @@ class Agent {
   [[nodiscard]] std::string described_descriptors() const;
   /// Waits until its main thread sleeps in a system call that waits.
   void await_blocked() const;
+  /// Waits until the library's thread has nothing more to wait for, and has ended.
+  void await_alone() const;
 
  private:
   static constexpr std::size_t capture_room = 8192;

@@ -47,6 +47,7 @@ TEST_F(Crossing, AListenerThatAlsoTakesHearsTheOutcomeAfterItHasClosedTheLink) {
   close_in(*server_, {offered_.fd_server, back.number});
   expect_end(client);
   close_in(*server_, {link_.in_server});
+  listener_->await_alone();
   link_ = open_link(*listener_, *server_, listening_);
   remember_descriptors();
 }
