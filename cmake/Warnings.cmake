@@ -7,3 +7,13 @@ target_compile_options(baton_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshado
 if(BATON_SANITIZED AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(baton_warnings INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
 endif()
+
+# For programs with Asio's coroutines. g++ 12 takes their operators for others, and sees uninitialized members under its
+# sanitizers; Asio 1.22 does not know that clang has coroutines.
+add_library(baton_coroutines INTERFACE)
+target_compile_options(baton_coroutines INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
+if(BATON_SANITIZED)
+  target_compile_options(baton_coroutines INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()
+target_compile_definitions(baton_coroutines INTERFACE
+  $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE>)
