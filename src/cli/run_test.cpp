@@ -97,6 +97,9 @@ TEST_F(Program, WrongWordsAreAUsageError) {
                                                 {"trace", "f", "--move", "11112222333344445"},
                                                 {"trace", "f", "--since", "-1"},
                                                 {"trace", "f", "--list", "--svg", "-"},
+                                                {"trace", "f", "--newest", "--move", "1"},
+                                                {"trace", "f", "--newest", "--client", "a"},
+                                                {"trace", "f", "--connection", "x"},
                                                 {"status", "0"},
                                                 {"status", "me"},
                                                 {"drain", "--undo"},
@@ -185,6 +188,19 @@ TEST_F(Program, ADrawingThatCannotBeWrittenIsAFailure) {
   EXPECT_TRUE(says("cannot be written: No such file"));
   EXPECT_EQ(run({"trace", file, "--svg", "/dev/full"}), 1);
   EXPECT_TRUE(says("/dev/full cannot be written"));
+}
+
+TEST_F(Program, TraceFollowsAConnection) {
+  const std::string file = write("trace", TraceText{}.moved(0, "1f").moved(500, "20").text());
+  EXPECT_EQ(run({"trace", file, "--newest"}), 0);
+  EXPECT_NE(out_.find("== move 20: moved"), std::string::npos) << out_;
+  EXPECT_EQ(out_.find("move 1f"), std::string::npos) << out_;
+  EXPECT_EQ(run({"trace", file, "--newest", "--svg", "-"}), 0);
+  EXPECT_NE(out_.find("<title>move 20:"), std::string::npos);
+  EXPECT_EQ(run({"trace", file, "--client", "192.0.2.7"}), 1);
+  EXPECT_TRUE(says("tells of no move of client 192.0.2.7; it names no clients at all."));
+  EXPECT_EQ(run({"trace", file, "--connection", "5d"}), 1);
+  EXPECT_TRUE(says("tells of no move of connection 5d"));
 }
 
 TEST_F(Program, StatusSaysHowToSwitchItOnWhereNobodyAnswers) {

@@ -74,6 +74,7 @@ class Members {
   bool number_float(number_float_t, const string_t&) { return extra(); }
   bool number_integer(number_integer_t value) { return extra() && append(name_ + " " + std::to_string(value)); }
   bool number_unsigned(number_unsigned_t value) {
+    if (name_ == "connection") return event_.connection = value, inside_;
     if (value <= std::numeric_limits<std::int64_t>::max()) {
       if (name_ == "t") return event_.time = Instant{value}, found(Time);
       if (name_ == "pid") return event_.pid = static_cast<std::int64_t>(value), found(Pid);
@@ -86,6 +87,7 @@ class Members {
     if (name_ == "role") return text.size() == 1 && (event_.role = text[0], found(Role));
     if (name_ == "event")
       return event_.step = step_of(text), event_.event = printable_ascii(std::move(text)), found(Event);
+    if (name_ == "client") return event_.client = printable_ascii(std::move(text)), inside_;
     return extra() && append(std::move(text));
   }
 

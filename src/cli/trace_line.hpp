@@ -50,6 +50,8 @@ struct TraceEvent {
   std::uint64_t move = 0;  // 0: of no move
   char role = '-';         // 'L', 'S'; '-': both or neither
   Step step = Step::Other;
+  std::uint64_t connection = 0;  // of a line that begins a move: the cookie of the socket that moves; 0: not told
+  std::string client;            // ... and the address at its other end
   std::string event;
   std::string detail;  // the members beyond those of every line: texts as they are, numbers as "name value"
 };

@@ -32,6 +32,8 @@ void Move::add(const TraceEvent& event) {
   if (side == 'L') listener = event.pid;
   if (side == 'S') server = event.pid;
   seen |= bit_of(event.step);
+  if (event.connection != 0) connection = event.connection;
+  if (!event.client.empty()) client = event.client;
   if (event.step == Step::Offer) offered = event.time;
   if (event.step == Step::DataStop) stopped = event.time;
   if (event.step == Step::Taken) taken = event.time;

@@ -44,6 +44,8 @@ struct Move {
   std::optional<Instant> lifted;  // the data stop ends without TAKEN: lifted, or the connection reset
   std::uint32_t seen = 0;         // a bit for each Step
   std::string why;                // why S has not taken
+  std::uint64_t connection = 0;   // the cookie of the socket that moves; 0: the trace does not tell
+  std::string client{};           // the address at its other end
 
   void add(const TraceEvent& event);
   [[nodiscard]] bool has(Step step) const noexcept { return (seen >> static_cast<unsigned>(step) & 1U) != 0; }

@@ -8,12 +8,15 @@
 #include <optional>
 #include <ostream>
 #include <ranges>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "cli/trace_diagram.hpp"
 #include "cli/trace_line.hpp"
 #include "cli/trace_moves.hpp"
 #include "cli/trace_sequence.hpp"
+#include "cli/trace_way.hpp"
 #include "cli/units.hpp"
 #include "cli/verbs.hpp"
 
@@ -24,6 +27,9 @@ struct Options {
   std::string file;
   std::string move;
   std::string svg;
+  std::string client;
+  std::string connection;
+  bool newest = false;
   bool list = false;
   std::int64_t since = 0;
   std::int64_t until = never.count();
@@ -40,7 +46,7 @@ class TraceVerb {
       wanted = std::stoull(options_.move, nullptr, 16);
       events.emplace(*wanted);
     }
-    if (!wanted && !options_.svg.empty() && !can_be_read_again()) return ExitStatus::Failed;
+    if (!wanted && (!options_.svg.empty() || follows()) && !can_be_read_again()) return ExitStatus::Failed;
     const bool read = read_file([&](const TraceEvent& event) {
       table_.add(event);
       if (events) events->add(event);
@@ -48,6 +54,7 @@ class TraceVerb {
     if (!read) return ExitStatus::Failed;
     tell_broken();
     if (table_.moves().empty()) return no_moves();
+    if (follows()) return follow();
     if (options_.move.empty() && options_.svg.empty()) return list();
     if (!wanted) {
       wanted = last_complete();
@@ -64,6 +71,51 @@ class TraceVerb {
   }
 
  private:
+  /// One connection is wanted, not one move.
+  [[nodiscard]] bool follows() const {
+    return options_.newest || !options_.client.empty() || !options_.connection.empty();
+  }
+
+  [[nodiscard]] const Move* wanted_move() const {
+    if (options_.newest) return newest(table_);
+    if (!options_.client.empty()) return newest_of_client(table_, options_.client);
+    return newest_of_connection(table_, std::stoull(options_.connection, nullptr, 16));
+  }
+
+  ExitStatus follow() {
+    const Move* const move = wanted_move();
+    if (move == nullptr) return unknown_connection();
+    std::vector<EventsOfMove> all;
+    for (const std::uint64_t id : way_of(table_, *move)) all.emplace_back(id);
+    if (!read_file([&](const TraceEvent& event) {
+          for (EventsOfMove& each : all) each.add(event);
+        }))
+      return ExitStatus::Failed;
+    if (!options_.svg.empty()) return draw(all.back().sequence());
+    std::vector<Sequence> way;
+    for (const EventsOfMove& each : all) way.push_back(each.sequence());
+    out_ << way_text(way);
+    return ExitStatus::Ok;
+  }
+
+  ExitStatus unknown_connection() {
+    constexpr std::size_t shown = 3;
+    err_ << "baton trace: " << options_.file << " tells of no move of "
+         << (options_.newest           ? "any connection"
+             : options_.client.empty() ? "connection " + options_.connection
+                                       : "client " + printable_ascii(options_.client));
+    std::set<std::string> clients;
+    for (const Move& each : std::views::reverse(table_.moves()))
+      if (!each.client.empty() && clients.size() < shown) clients.insert(each.client);
+    const char* separator = ". The last clients in it: ";
+    for (const std::string& each : clients) {
+      err_ << separator << each;
+      separator = ", ";
+    }
+    err_ << (clients.empty() ? "; it names no clients at all.\n" : ".\n");
+    return ExitStatus::Failed;
+  }
+
   /// A pipe cannot: the second reading would wait for ever.
   bool can_be_read_again() {
     std::error_code ignored;
@@ -145,20 +197,21 @@ class TraceVerb {
   LineCount count_;
 };
 
-/// A sentence, or nothing where it is a move's id.
+/// A sentence, or nothing where it is a move's id or a connection's.
 std::string id_problem(const std::string& text) {
   const std::string_view digits = text.starts_with("0x") ? std::string_view{text}.substr(2) : std::string_view{text};
   const bool good = !digits.empty() && digits.size() <= 16 &&
                     digits.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos &&
                     digits.find_first_not_of('0') != std::string_view::npos;
-  return good ? "" : "a move's id is a hexadecimal number of at most 16 digits, not 0";
+  return good ? "" : "it is a hexadecimal number of at most 16 digits, not 0";
 }
 
 }  // namespace
 
 void add_trace(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  CLI::App* const verb = app.add_subcommand("trace", "Lists the moves of a trace, or shows one of them step by step");
+  CLI::App* const verb =
+      app.add_subcommand("trace", "Lists the moves of a trace, or shows one move or connection step by step");
   verb->add_option("FILE", options->file, "What BATON_TRACE named")->required();
   CLI::Option* const list =
       verb->add_flag("--list", options->list, "List the moves; what is done without --move and --svg");
@@ -168,6 +221,18 @@ void add_trace(CLI::App& app, Action& action) {
   verb->add_option("--svg", options->svg, "Draw the move into this file; - is standard output")
       ->type_name("OUT")
       ->excludes(list);
+  CLI::Option* const client =
+      verb->add_option("--client", options->client, "Show the way of this client's newest connection, as a diagram")
+          ->type_name("ADDRESS[:PORT]");
+  CLI::Option* const connection = verb->add_option("--connection", options->connection,
+                                                   "Show the way of the connection with this cookie (sk: of ss -e)")
+                                      ->type_name("COOKIE")
+                                      ->check(CLI::Validator{id_problem, ""});
+  CLI::Option* const newest =
+      verb->add_flag("--newest", options->newest, "Show the way of the connection that moved last");
+  for (CLI::Option* const each : {client, connection, newest})
+    for (const char* const other : {"--list", "--move", "--client", "--connection", "--newest"})
+      if (!each->check_name(other)) each->excludes(verb->get_option(other));
   verb->add_option("--since", options->since, "Only moves that begin at this time or later (ns of CLOCK_MONOTONIC)")
       ->type_name("NS")
       ->check(CLI::NonNegativeNumber);

@@ -63,7 +63,7 @@ Result<void> Link::offer(Lock& lock, const std::shared_ptr<GivenMove>& move, std
   }
   BATON_FAULT_POINT(offer_queued);
   statistics().offered.fetch_add(1, std::memory_order_relaxed);
-  trace(move->id, 'L', "OFFER");
+  trace_begin(move->id, FdRef{move->number}, "OFFER");
   return {};
 }
 

@@ -142,7 +142,8 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
   }
   statistics().offered.fetch_add(count, std::memory_order_relaxed);
   if (os::trace_enabled())
-    for (const auto& move : moves.first(count)) trace(move->id, 'L', held ? "CALL held" : "CALL express");
+    for (const auto& move : moves.first(count))
+      trace_begin(move->id, move->real.ref(), held ? "CALL held" : "CALL express");
   if (held) BATON_FAULT_POINT(hold_done);
   return count;
 }

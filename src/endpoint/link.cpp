@@ -7,6 +7,7 @@
 #include "endpoint/statistics.hpp"
 #include "os/local_queue.hpp"
 #include "os/process.hpp"
+#include "os/resolve_host.hpp"
 #include "os/socket.hpp"
 #include "os/trace.hpp"
 
@@ -27,6 +28,15 @@ FdRef Link::descriptor() const noexcept { return own_.valid() ? own_.ref() : FdR
 
 void Link::trace(handoff::MoveId move, char role, const char* event) const {
   os::TraceLine{cookie_, move, role, event};
+}
+
+void Link::trace_begin(handoff::MoveId move, FdRef end_point, const char* event) const {
+  if (!os::trace_enabled()) return;
+  os::TraceLine line{cookie_, move, 'L', event};
+  // The socket's own, which stays the same wherever its descriptors go.
+  if (const auto own = os::cookie(end_point)) line.number("connection", *own);
+  if (const auto peer = os::peer_address(end_point); peer && (peer->family() == AF_INET || peer->family() == AF_INET6))
+    line.text("client", os::printable(*peer));
 }
 
 Result<void> Link::await_confirmation(Lock& lock, const Waiting& waiting) {

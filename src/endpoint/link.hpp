@@ -277,6 +277,8 @@ class Link final : public IsoConnection {
   void add_process_entries(std::vector<pollfd>& entries) const;
   void fetched();
   void trace(handoff::MoveId move, char role, const char* event) const;
+  /// L's line that begins a move: it says whose connection this is, so that its way over several processes is found.
+  void trace_begin(handoff::MoveId move, FdRef end_point, const char* event) const;
 
   // giving.cpp
   void on_answer(const handoff::Frame& frame, const handoff::Answer& answer, os::Received& received);

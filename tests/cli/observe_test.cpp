@@ -111,6 +111,14 @@ TEST_F(Observed, TraceTellsEachMoveStepByStep) {
   EXPECT_TRUE(drawn.output.starts_with("<svg") || drawn.output.starts_with("<?xml")) << drawn.output.substr(0, 80);
   EXPECT_TRUE(drawn.output.ends_with("</svg>\n"));
   EXPECT_GE(taken, 0);
+
+  // The newest connection is the one that came back; those before it have a way of their own.
+  const Outcome way = run({"trace", trace_, "--newest"});
+  EXPECT_EQ(way.status, 0) << way.error;
+  EXPECT_EQ(way.output.find("connection "), 0U) << way.output;
+  EXPECT_NE(way.output.find(" of client 127.0.0.1:"), std::string::npos) << way.output;
+  EXPECT_NE(way.output.find(": 1 move\n"), std::string::npos) << way.output;
+  EXPECT_NE(way.output.find("given back"), std::string::npos) << way.output;
 }
 
 }  // namespace

@@ -176,6 +176,33 @@ class Act(Operated):
         self.assertIn("cannot read", self.fails(1, "reload"))
 
 
+class Followed(Operated):
+    def test_the_way_of_one_client(self) -> None:
+        """A worker that cannot take it gives it back, and another one takes it: both are in the diagram."""
+        trace = os.path.join(self.folder.name, "trace")
+        self.environment["BATON_TRACE"] = trace
+        self.start_batond('[pool.p]\npolicy = "first"\nhold = "10s"\n[[route]]\nhost = "*"\npool = "p"\n')
+        self.start_worker("p", "NO", "refuse")  # it cannot open the trace either
+        can = self.start_worker("p", "YES")
+        client = self.client(http("a"))
+        other = self.client(http("a"))
+        for each in (client, other):
+            self.assertEqual(self.greeted_by(each), "YES")
+        self.until(lambda: self.counter("moved") == 2, "they are counted")
+        del self.environment["BATON_TRACE"]
+        name = f"127.0.0.1:{client.getsockname()[1]}"
+        way = self.does("trace", trace, "--client", name)
+        self.assertRegex(way, rf"^connection [0-9a-f]+ of client {name}: 2 moves\n")
+        self.assertEqual(way.splitlines()[2].split(), ["us", str(self.batond.pid), "(no", "trace)", str(can.pid)])
+        self.assertRegex(way, r"(?s)CALL \(express\).*given back|given back.*CALL \(express\)")
+        self.assertRegex(way, r"(?s)TAKEN: no,.* TAKEN -")
+        self.assertNotIn(str(other.getsockname()[1]), way)
+        cookie = way.split()[1]
+        self.assertEqual(self.does("trace", trace, "--connection", cookie), way)
+        self.assertIn(f"127.0.0.1:{other.getsockname()[1]}", self.does("trace", trace, "--newest"))
+        self.assertIn("127.0.0.1:", self.fails(1, "trace", trace, "--client", "192.0.2.1"))
+
+
 class OtherAnswers(Operated):
     """What a batond of another version, or one that ends, may answer."""
 
