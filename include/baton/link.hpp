@@ -151,6 +151,13 @@ class Link {
   /// Outcomes of what was given, as they come: at least one, at most `most`. ENOENT: none is outstanding.
   [[nodiscard]] std::expected<std::vector<Outcome>, Error> outcomes(Deadline deadline = Deadline::never(),
                                                                     std::size_t most = max_batch) noexcept;
+  /// Asks the server for what was given and has no outcome back; 0: for all of it. Outcomes tell, as ever: moved, or
+  /// ECANCELED. How many were asked for.
+  std::expected<std::size_t, Error> recall(std::uint64_t id = 0) noexcept {
+    const int asked = ::soc_recall(native_handle(), id);
+    if (asked < 0) return detail::failed();
+    return static_cast<std::size_t>(asked);
+  }
   /// Server: announces room for `count` end points in all, each held as a real descriptor: how many are held. take()
   /// does it with 64 if nobody has. EMFILE.
   [[nodiscard]] std::expected<std::size_t, Error> credit(std::size_t count) noexcept {

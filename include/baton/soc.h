@@ -213,6 +213,10 @@ int soc_cancel(int link, int fd);
  * call that can lose a connection. Returns how many were let go. */
 int soc_abandon(int link, uint64_t id);
 
+/* Asks the server for an express move back that is in doubt (id 0: for all on this link). Whatever it did first holds;
+ * the outcome comes by soc_outcomes: moved, or ECANCELED and the end point. Returns how many were asked for. */
+int soc_recall(int link, uint64_t id);
+
 /* Express moves: offer and call at once, one round trip, up to 252 in a message. */
 struct soc_move {
   int fd;      /* soc_give: the end point, which the library takes over; outcomes: given back, or -1; soc_take: new */

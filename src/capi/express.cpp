@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Express moves and groups: soc_give, soc_outcomes, soc_take, soc_credit, soc_hold, soc_commit, soc_abort, soc_ready;
-// and soc_cancel, soc_abandon.
+// and soc_cancel, soc_recall, soc_abandon.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -200,6 +200,13 @@ int soc_cancel(int link, int fd) {
   if (!move) return report(move.error());
   const auto cancelled = at->link->cancel(lock, *move);
   return cancelled ? 0 : report(cancelled.error());
+}
+
+int soc_recall(int link, uint64_t id) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  return static_cast<int>(at->link->recall(lock, id));
 }
 
 int soc_abandon(int link, uint64_t id) {

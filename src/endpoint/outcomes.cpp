@@ -68,6 +68,17 @@ Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& mo
   return move->machine.ended() ? Result<void>{} : fail(Fault::InDoubt);
 }
 
+std::size_t Link::recall(const Lock& lock, handoff::MoveId id) {
+  pump_all(lock);  // a TAKEN that is here already comes first
+  std::vector<std::shared_ptr<GivenMove>> chosen;
+  for (const auto& [each, move] : given_) {
+    const bool asked = move->machine.state() != handoff::ListenerState::InDoubt;
+    if (move->express && !move->held && !move->sending && !asked && (id == 0 || id == each)) chosen.push_back(move);
+  }
+  for (const auto& move : chosen) act(move, move->machine.cancel());
+  return chosen.size();
+}
+
 std::size_t Link::abandon(const Lock&, handoff::MoveId id) {
   std::vector<std::shared_ptr<GivenMove>> chosen;
   // Of a group not: the next one could begin while S has not taken this one.

@@ -98,9 +98,13 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
     if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
   }
   if (std::exchange(taken_group_over_, false)) return fail(Fault::Cancelled);
+  pump_all(lock);  // a CANCEL that is here already comes first
   while (arrived_.empty()) {
     const Pumped pumped = pump(lock);
-    if (pumped == Pumped::Progress && !taken_group_over_) continue;
+    if (pumped == Pumped::Progress && !taken_group_over_) {
+      pump_all(lock);
+      continue;
+    }
     if (std::exchange(taken_group_over_, false)) return fail(Fault::Cancelled);
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);

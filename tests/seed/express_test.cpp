@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <span>
 #include <vector>
 
 #include "os/test_support.hpp"
@@ -111,6 +113,54 @@ TEST_F(Express, AFullBatchOfConnectionsMovesWithTheOctetsReadOfEach) {
         require(checked(soc_credit(link, count), "soc_credit") == count, "room for a whole batch");
         announced.send(0);
         std::vector<Guest> guests;
+        while (guests.size() < count) std::ranges::copy(take_some(link, count), std::back_inserter(guests));
+        moved.send(0);
+        for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+        checked(soc_close(link), "soc_close");
+        checked(soc_close(listener), "soc_close");
+      });
+}
+
+TEST_F(Express, WhatTheServerHasNotTakenCanBeRecalledAndGivenAgain) {
+  constexpr std::size_t count = 5;
+  play(
+      count,
+      [&] {
+        (void)listening.receive();
+        const int link = steps.connect(server_name);
+        auto guests = accept_clients(steps, count, port);
+        auto moves = moves_of(guests);
+        (void)announced.receive();
+        require(checked(soc_give(link, moves.data(), count), "soc_give") == count, "all go");
+        collect(link, 1);  // the first
+        require(soc_recall(link, moves[0].id) == 0, "what has moved is not recalled");
+        require(soc_recall(link, moves[1].id) == 1, "one of them");
+        require(soc_recall(link, 0) == count - 2, "all others, once");
+        require(soc_recall(link, 0) == 0, "they are asked for");
+        exhausted.send(0);
+        std::vector<soc_move> back(count);
+        for (std::size_t known = 1; known < count;) {
+          const int got = checked(soc_outcomes(link, back.data(), count, -1), "soc_outcomes");
+          for (const soc_move& move : std::span{back}.first(static_cast<std::size_t>(got))) {
+            require(move.error == ECANCELED && move.fd >= 0, "it is back");
+            const auto which = std::ranges::find(moves, move.id, &soc_move::id);
+            require(which != moves.end(), "it is one of those given");
+            which->fd = move.fd;
+            ++known;
+          }
+        }
+        require(checked(soc_give(link, moves.data() + 1, count - 1), "soc_give") == count - 1, "given again");
+        collect(link, count - 1);
+        checked(soc_close(link), "soc_close");
+      },
+      [&] {
+        const int listener = steps.listen(server_name);
+        listening.send(0);
+        const int link = accept_link(listener);
+        checked(soc_credit(link, 2 * count), "soc_credit");
+        announced.send(0);
+        auto guests = take_some(link, 1);
+        (void)exhausted.receive();
         while (guests.size() < count) std::ranges::copy(take_some(link, count), std::back_inserter(guests));
         moved.send(0);
         for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
