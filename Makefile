@@ -15,7 +15,7 @@ deps: ## install the Debian packages that are missing (tools/packages.txt)
 peers: deps # the programs of others that the interop tests run
 	@tests/interop/install.sh
 
-demo: deps ## build and show a live connection moving between processes
+demo: deps ## build and show live connections moving between processes, and batond
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@examples/demo.sh build/release

@@ -26,7 +26,7 @@ static struct sockaddr_iso address_of(const char* tsel) {
   return address;
 }
 
-static struct cmsg_redhdr header_for(int type) {
+static inline struct cmsg_redhdr header_for(int type) {
   struct cmsg_redhdr header;
   memset(&header, 0, sizeof header);
   header.cmsg_len = sizeof(struct cmsg_redhdr);

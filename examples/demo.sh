@@ -8,8 +8,11 @@ programs=$build/examples
 folder=$(mktemp -d)
 BATON_RUNTIME_DIR=$folder/run
 export BATON_RUNTIME_DIR
-server='' listener=''
-trap 'for child in $server $listener; do kill "$child" 2>/dev/null || true; done; rm -rf "$folder"' EXIT
+mkdir -m 1777 "$folder/run" # for all users, as that of the packages is
+chmod 755 "$folder"
+children=''
+trap 'for child in $children; do kill "$child" 2>/dev/null || true; done; wait; rm -rf "$folder"' EXIT
+baton=$build/src/cli/baton
 
 wait_for_line() { # FILE PATTERN: until a program has said that it is ready
   tries=0
@@ -27,10 +30,10 @@ wait_for_line() { # FILE PATTERN: until a program has said that it is ready
 echo '1. curl fetches a file: the listener reads the request, the server answers it on the same connection.'
 head -c 200000000 /dev/urandom >"$folder/file"
 "$programs/server" WEB "$folder/file" >"$folder/server.out" 2>&1 &
-server=$!
+children="$children $!"
 wait_for_line "$folder/server.out" ready
 "$programs/listener" WEB >"$folder/listener.out" 2>&1 &
-listener=$!
+children="$children $!"
 wait_for_line "$folder/listener.out" 'listening on port'
 port=$(sed -n 's/listening on port //p' "$folder/listener.out")
 for client in 127.0.0.1 '[::1]'; do
@@ -43,3 +46,75 @@ sed -n 's/^answering/   answering/p' "$folder/server.out"
 
 echo "2. A client streams for $seconds seconds while its end point moves between three processes."
 "$programs/ring" "$seconds" | sed 's/^/   /'
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# batond listens where the kernel puts it, and says where that is.
+port_of() {
+  "$baton" status --json | python3 -c 'import json, sys
+dispatcher = next(each["batond"] for each in json.load(sys.stdin) if "batond" in each)
+print(next(each["address"].rsplit(":", 1)[1] for each in dispatcher["listeners"] if each["name"] == sys.argv[1]))' "$1"
+}
+
+echo '3. batond before two unmodified nginx, told apart by the host of the request; each has the client itself on the line.'
+cat >"$folder/batond.toml" <<END
+[listener.web]
+address = "127.0.0.1:0"
+[pool.shop]
+[pool.blog]
+[[route]]
+host = "shop.example.org"
+pool = "shop"
+[[route]]
+host = "blog.example.org"
+pool = "blog"
+
+[listener.iso]
+address = "127.0.0.2:0"
+[[route]]
+listener = "iso"
+to_called_tsap = true
+END
+user=''
+if [ "$(id -u)" = 0 ]; then # then nginx's workers have another user, whom batond has to let in
+  user='user www-data;'
+  BATON_ALLOW_UIDS=$(id -u www-data)
+  export BATON_ALLOW_UIDS
+fi
+"$build/src/dispatch/batond" --config "$folder/batond.toml" 2>"$folder/batond.out" &
+children="$children $!"
+wait_for_line "$folder/batond.out" 'batond .* started'
+for site in shop blog; do
+  mkdir "$folder/$site"
+  own_port=$(free_port)
+  cat >"$folder/$site/nginx.conf" <<END
+daemon off; worker_processes 2; pid $folder/$site/pid; error_log stderr; $user
+events { }
+http {
+  access_log off; client_body_temp_path $folder/$site/body; proxy_temp_path $folder/$site/proxy;
+  fastcgi_temp_path $folder/$site/fastcgi; uwsgi_temp_path $folder/$site/uwsgi; scgi_temp_path $folder/$site/scgi;
+  server { listen 127.0.0.1:$own_port; location / { return 200 "$site answers \$remote_addr:\$remote_port\n"; } }
+}
+END
+  "$baton" serve --tsap "$site" -- /usr/sbin/nginx -c "$folder/$site/nginx.conf" 2>"$folder/$site.out" &
+  children="$children $!"
+  wait_for_line "$folder/batond.out" "pool $site: worker"
+done
+port=$(port_of web)
+for site in shop blog shop; do
+  curl -s -S --fail --max-time 20 -H "Host: $site.example.org" -w '   curl came from 127.0.0.1:%{local_port}\n' \
+    "http://127.0.0.1:$port/" | sed 's/^\(shop\|blog\)/   \1/'
+done
+
+echo '4. Two ISO applications behind one port: whoever has bound the TSEL that a client calls gets it, by no configuration.'
+for tsel in ORDERS STOCK; do
+  "$programs/iso_server" "$tsel" >"$folder/$tsel.out" 2>&1 &
+  children="$children $!"
+  wait_for_line "$folder/$tsel.out" ready
+done
+port=$(port_of iso)
+for tsel in ORDERS STOCK; do
+  echo "for $tsel" | "$baton" iso connect --called "$tsel" --answers 2 "127.0.0.2:$port" | sed 's/^/   /'
+done
+echo '   and a name that nobody has:'
+echo | "$baton" iso connect --called NOBODY "127.0.0.2:$port" 2>&1 | sed 's/^/   /' || true
+"$baton" status | sed 's/^/   /'
