@@ -45,15 +45,19 @@ bool strict() {
   return on;
 }
 
-endpoint::Result<handoff::Family> movable_family(FdRef end_point) {
+/// Why it is no end point that moves.
+endpoint::Fault fault_of(FdRef end_point) {
   const auto kind = os::kind(end_point);
-  if (!kind) return fail(os::number(kind.error()) == ENOTSOCK ? Fault::NotStream : Fault::BadDescriptor);
-  if (kind->domain != AF_INET && kind->domain != AF_INET6) return fail(Fault::WrongFamily);
-  if (kind->type != SOCK_STREAM) return fail(Fault::NotStream);
-  if (kind->protocol != IPPROTO_TCP)
-    return fail(kind->protocol == IPPROTO_MPTCP ? Fault::UpperLayer : Fault::NotStream);
+  if (!kind) return os::number(kind.error()) == ENOTSOCK ? Fault::NotStream : Fault::BadDescriptor;
+  if (kind->domain != AF_INET && kind->domain != AF_INET6) return Fault::WrongFamily;
+  return kind->type == SOCK_STREAM && kind->protocol == IPPROTO_MPTCP ? Fault::UpperLayer : Fault::NotStream;
+}
+
+endpoint::Result<handoff::Family> movable_family(FdRef end_point) {
+  const int domain = os::tcp_domain(end_point);
+  if (domain != AF_INET && domain != AF_INET6) return fail(fault_of(end_point));
   if (os::has_upper_layer_protocol(end_point)) return fail(Fault::UpperLayer);
-  return kind->domain == AF_INET ? handoff::Family::Inet : handoff::Family::Inet6;
+  return domain == AF_INET ? handoff::Family::Inet : handoff::Family::Inet6;
 }
 
 endpoint::Result<void> describe(FdRef end_point, endpoint::GivenMove& move) {
@@ -113,14 +117,14 @@ endpoint::Result<void> describe_iso(FdRef end_point, endpoint::IsoSocket& socket
   return {};
 }
 
-/// What every end point is asked before it moves; the move, which nobody knows of yet.
+/// What every end point is asked before it moves; the move, which nobody knows of yet. `known`: its cookie, or 0.
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> prepare_move(const std::shared_ptr<endpoint::Link>& link,
                                                                     int number, ListenerMachine::Manner manner,
-                                                                    handoff::Family family) {
+                                                                    handoff::Family family, std::uint64_t known = 0) {
   const FdRef end_point{number};
   if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
   if (endpoint::uses(number) > 0) return fail(Fault::Busy);
-  const auto cookie = os::cookie(end_point);
+  const auto cookie = known != 0 ? os::Result<std::uint64_t>{known} : os::cookie(end_point);
   if (!cookie) return fail(cookie.error());
   auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
   move->real_cookie = *cookie;
@@ -168,26 +172,31 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
   const auto family = movable_family(end_point);
   if (!family) return std::unexpected{family.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
-  auto prepared = prepare_move(link, number, manner, *family);
+  const auto* const plain = std::get_if<Plain>(&target);
+  auto prepared = prepare_move(link, number, manner, *family, plain != nullptr ? plain->cookie : 0);
   if (!prepared) return prepared;
   const auto move = *prepared;
-  const bool listening = os::is_listening(end_point);
-  if (listening) move->item.kind = move->description.kind = handoff::Kind::ListeningSocket;
   if (manner == ListenerMachine::Manner::Seed) {
+    if (os::is_listening(end_point)) move->item.kind = move->description.kind = handoff::Kind::ListeningSocket;
     if (auto described = describe(end_point, *move); !described) return std::unexpected{described.error()};
     return move;
   }
   take_over(move);
+  bool listening = false;
   endpoint::Result<os::StreamPosition> position = fail(Fault::Busy);
-  if (endpoint::uses(number) == 0) position = listening ? os::StreamPosition{} : position_of(end_point);
-  if (position && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
+  if (endpoint::uses(number) == 0) position = position_of(end_point);
+  // One that listens has none.
+  if (!position && position.error().fault == Fault::NotConnected && (listening = os::is_listening(end_point))) {
+    move->item.kind = move->description.kind = handoff::Kind::ListeningSocket;
+    position = os::StreamPosition{};
+  }
+  if (position && !listening && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
   if (!position) {
     unmake_move(*move);
     return std::unexpected{position.error()};
   }
   move->position = *position;
   move->linger_time = os::linger_time(end_point);
-  // One that listens has none.
   move->item.image = {.position = listening ? handoff::Position{} : endpoint::to_image(*position),
                       .cookie = move->real_cookie,
                       .nonblocking = os::is_nonblocking(end_point),

@@ -15,7 +15,7 @@ using endpoint::Object;
 Target resolve(int number) {
   endpoint::tell_lost();
   const endpoint::Found found = endpoint::find(number);
-  if (!found.object) return Plain{};
+  if (!found.object) return Plain{found.cookie};
   if (found.foreign) return Inherited{};
   switch (found.object->kind()) {
     case Object::Kind::Socket: {

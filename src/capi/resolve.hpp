@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <variant>
 
@@ -14,7 +15,9 @@
 namespace baton::capi {
 
 /// What a number stands for, seen by a call.
-struct Plain {};      // the kernel's own
+struct Plain {               // the kernel's own
+  std::uint64_t cookie = 0;  // 0: it is no socket, or was not asked
+};
 struct Inherited {};  // made by the process that this one was forked from
 using Target = std::variant<Plain, Inherited, std::shared_ptr<endpoint::IsoSocket>,
                             std::shared_ptr<endpoint::GivenMove>, std::shared_ptr<endpoint::AwaitedMove>>;

@@ -11,9 +11,9 @@
 namespace baton::endpoint {
 namespace {
 
-bool is_plain_tcp(FdRef end_point, int domain, bool listening = false) noexcept {
-  return os::is_tcp(end_point, domain) && !os::has_upper_layer_protocol(end_point) &&
-         os::is_listening(end_point) == listening;
+/// TCP, with nothing above it that has a state of its own.
+bool is_plain_tcp(FdRef end_point, int domain) noexcept {
+  return os::tcp_domain(end_point) == domain && !os::has_upper_layer_protocol(end_point);
 }
 
 /// A connection within the host, and with somebody whom this process would have let connect.
@@ -38,11 +38,12 @@ bool is_described(FdRef end_point, const handoff::CallItem& item,
                   const std::optional<handoff::IsoImage>& image) noexcept {
   const bool listening = item.kind == handoff::Kind::ListeningSocket;
   if (!listening && item.kind != handoff::Kind::Connection) return false;
+  if (listening && !os::is_listening(end_point)) return false;
   switch (item.family) {
     case handoff::Family::Inet:
-      return is_plain_tcp(end_point, AF_INET, listening);
+      return is_plain_tcp(end_point, AF_INET);
     case handoff::Family::Inet6:
-      return is_plain_tcp(end_point, AF_INET6, listening);
+      return is_plain_tcp(end_point, AF_INET6);
     case handoff::Family::Iso:
       return !listening && image && is_carrier(end_point, image->carrier) && !is_here(end_point);
   }
@@ -59,9 +60,10 @@ handoff::TakeOutcome check_arrival(FdRef end_point, const handoff::CallItem& ite
   if (item.kind == handoff::Kind::ListeningSocket) return handoff::TakeOutcome::Taken;
   // Of a connection within the host the kernel counts nothing.
   if (image && image->carrier == handoff::Carrier::Local) return handoff::TakeOutcome::Taken;
-  if (os::never_connected(end_point)) return handoff::TakeOutcome::WrongKind;
-  return untouched(end_point, from_image(item.image.position)) ? handoff::TakeOutcome::Taken
-                                                               : handoff::TakeOutcome::Touched;
+  const os::StreamPosition then = from_image(item.image.position);
+  if (os::unmoved_since(end_point, then)) return handoff::TakeOutcome::Taken;  // so it is connected
+  if (os::is_listening(end_point) || os::never_connected(end_point)) return handoff::TakeOutcome::WrongKind;
+  return untouched(end_point, then) ? handoff::TakeOutcome::Taken : handoff::TakeOutcome::Touched;
 }
 
 }  // namespace baton::endpoint

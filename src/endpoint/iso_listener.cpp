@@ -99,14 +99,15 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half, FdRef set) {
   const auto outcome = os::receive_message(half.descriptor.ref(), buffer, received, {.dont_wait = true});
   if (!outcome) return os::number(outcome.error()) == EAGAIN ? Verdict::Waits : Verdict::Gone;
   if (received.end || received.data_truncated) return Verdict::Gone;
-  if (handoff::is_frame(buffer)) {
-    take_over(half.descriptor.ref(), Bytes{buffer}.first(received.size), received, set);
+  const Bytes message = Bytes{buffer}.first(received.size);
+  if (is_unread_request(message)) {
+    take_over(half.descriptor.ref(), message, received, set);
     return Verdict::Gone;
   }
   if (received.size > cotp::max_connect_octets) return Verdict::Gone;
   auto machine = transport::Connection::await(next_reference_, {.maximum_size = cotp::TpduSize::Octets65531});
   next_reference_ = next_reference_ == 0xffff ? std::uint16_t{1} : static_cast<std::uint16_t>(next_reference_ + 1);
-  const auto event = machine->receive(Bytes{buffer}.first(received.size), received.size, os::monotonic_now());
+  const auto event = machine->receive(message, received.size, os::monotonic_now());
   if (!event || !std::holds_alternative<transport::Indication>(*event)) {
     send_refusal(half.descriptor.ref(), *machine, false);
     return Verdict::Gone;

@@ -32,7 +32,7 @@ os::Result<handoff::CallItem> item_of(FdRef connection) {
 }
 
 /// The item of such a CALL; nothing: it is another frame, or none.
-std::optional<handoff::CallItem> item_in(Bytes message, handoff::MoveId& move) {
+std::optional<handoff::CallItem> item_in(Bytes message, handoff::MoveId& move) noexcept {
   const auto frame = handoff::decode(message);
   const auto* const call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
   if (call == nullptr || !call->express || call->group != 0 || call->items.size() != 1 || call->memfds != 0)
@@ -79,6 +79,11 @@ std::optional<handoff::TakeOutcome> UnreadRequest::outcome() {
 handoff::TakeOutcome UnreadRequest::give_up() {
   os::refuse_messages(link_.ref());
   return outcome().value_or(handoff::TakeOutcome::Declined);
+}
+
+bool is_unread_request(Bytes message) noexcept {
+  handoff::MoveId move = 0;
+  return item_in(message, move).has_value();
 }
 
 UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, bool has_room) {

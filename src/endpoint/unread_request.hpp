@@ -48,7 +48,9 @@ class UnreadRequest {
   UniqueFd link_;
 };
 
-/// The listener's side: `message` has come, with what `received` holds, from a peer that connected to a TSAP's name.
+/// Whether a message that came to a TSAP's name is one that gives a connection.
+[[nodiscard]] bool is_unread_request(Bytes message) noexcept;
+/// The listener's side: such a message has come, with what `received` holds, from a peer that connected to the name.
 /// Answers; gives the connection if it is ours now, in blocking mode. `has_room`: for one more request.
 [[nodiscard]] UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, bool has_room);
 

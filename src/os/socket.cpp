@@ -71,12 +71,14 @@ Result<SocketKind> kind(FdRef socket) noexcept {
   return SocketKind{.domain = *domain, .type = *type, .protocol = *protocol};
 }
 
-bool is_tcp(FdRef socket, int domain) noexcept {
+int tcp_domain(FdRef socket) noexcept {
   // Only stream sockets have this protocol: SO_TYPE would say nothing new.
   const auto protocol = option<int>(socket, SOL_SOCKET, SO_PROTOCOL);
-  const auto family = option<int>(socket, SOL_SOCKET, SO_DOMAIN);
-  return protocol && family && *protocol == IPPROTO_TCP && *family == domain;
+  if (!protocol || *protocol != IPPROTO_TCP) return AF_UNSPEC;
+  return option<int>(socket, SOL_SOCKET, SO_DOMAIN).value_or(AF_UNSPEC);
 }
+
+bool is_tcp(FdRef socket, int domain) noexcept { return domain != AF_UNSPEC && tcp_domain(socket) == domain; }
 
 bool is_listening(FdRef socket) noexcept { return option<int>(socket, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) != 0; }
 

@@ -35,6 +35,8 @@ struct SocketKind {
 
 /// A TCP socket of that family; MPTCP is none.
 [[nodiscard]] bool is_tcp(FdRef socket, int domain) noexcept;
+/// AF_INET or AF_INET6 of a TCP socket; AF_UNSPEC of anything else.
+[[nodiscard]] int tcp_domain(FdRef socket) noexcept;
 [[nodiscard]] bool is_listening(FdRef socket) noexcept;
 /// TCP_ULP is set: the kernel changes the stream on its way (kTLS).
 [[nodiscard]] bool has_upper_layer_protocol(FdRef socket) noexcept;

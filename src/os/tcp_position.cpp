@@ -162,7 +162,8 @@ bool unmoved_since(FdRef socket, const StreamPosition& then) noexcept {
   const auto queues = quick_queues(socket);
   if (!queues) return false;
   const auto counters = read_counters(socket);
-  return counters && has_stream(counters->state) && same(then, quick_position(*counters, *queues));
+  return counters && counters->state != TcpState::Close && has_stream(counters->state) &&
+         same(then, quick_position(*counters, *queues));
 }
 
 Result<StreamPosition> confirm_position(FdRef socket) noexcept {

@@ -49,9 +49,9 @@ struct StreamPosition {
 /// ENOTSOCK, EOPNOTSUPP, ENOPROTOOPT: not a TCP socket.
 [[nodiscard]] Result<StreamPosition> read_position(FdRef socket) noexcept;
 
-/// Proves with three system calls that nobody has read or written since `then`. False proves nothing: something may
-/// just have arrived in between; read_position() tells. The queues are read before the counters: what comes meanwhile
-/// can only make the sums larger, so equal sums are exact.
+/// Proves with three system calls that the connection is not over, and that nobody has read or written since `then`.
+/// False proves nothing: something may just have arrived in between; read_position() tells. The queues are read before
+/// the counters: what comes meanwhile can only make the sums larger, so equal sums are exact.
 [[nodiscard]] bool unmoved_since(FdRef socket, const StreamPosition& then) noexcept;
 
 /// The slow and exact reading through sock_diag(7), right with urgent data too: before a difference is believed.
