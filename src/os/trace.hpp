@@ -5,10 +5,10 @@
 // mode 0600), or a character device. Below /dev symbolic links are followed, elsewhere the last part may be none.
 // Each line is one write(2) to a descriptor opened for appending, so lines of several processes and threads never mix:
 //   {"t":<ns of CLOCK_MONOTONIC>,"pid":1,"link":"<cookie, hex>","move":"<id, hex>","role":"L","event":"...", ...}
-// Nothing secret: never user data, never addresses of memory. errno is kept. A line that cannot be written is lost, so
-// a program that closes all its numbers ends its trace; the line never goes to whatever has the number then.
-// Off, it costs one relaxed load and a branch. Programs with raised privileges (secure_getenv(3)) never trace.
-// Threads: any; a TraceLine is of one thread. Works in children of fork(2).
+// Nothing secret: never user data, never addresses of memory; where a move begins, the client's address. errno is kept.
+// A line that cannot be written is lost, so a program that closes all its numbers ends its trace; the line never goes
+// to whatever has the number then. Off, it costs one relaxed load and a branch. Programs with raised privileges
+// (secure_getenv(3)) never trace. Threads: any; a TraceLine is of one thread. Works in children of fork(2).
 #pragma once
 
 #include <array>

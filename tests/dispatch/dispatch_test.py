@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from house import House, PATIENCE, descriptors, http, iso, postgres, read_all, read_exactly, read_line
+from house import House, PATIENCE, cpu_of, descriptors, http, iso, postgres, read_all, read_exactly, read_line
 
 TWO_POOLS = """
 [pool.shop]
@@ -287,12 +287,6 @@ class Proxied(House):
         self.assertEqual(self.greeted_by(client), "S")
         with self.assertRaises(ConnectionResetError):  # no words for what has no header
             read_all(self.client(http("shop.example")))
-
-
-def cpu_of(process: int) -> float:
-    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
-        words = stat.read().rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

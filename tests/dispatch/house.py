@@ -173,3 +173,10 @@ def postgres(user: str, database: str) -> bytes:
 
 def descriptors(process: int) -> int:
     return len(os.listdir(f"/proc/{process}/fd"))
+
+
+def cpu_of(process: int) -> float:
+    """Seconds of processor time that it has used."""
+    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+        words = stat.read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

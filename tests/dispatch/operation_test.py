@@ -17,7 +17,7 @@ from typing import Dict, Tuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from house import BATOND, House, PATIENCE, descriptors, http, read_all
+from house import BATOND, House, PATIENCE, cpu_of, descriptors, http, read_all
 
 UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/units")
 # A name that needs escapes in the text of Prometheus, in JSON and in HTML.
@@ -310,12 +310,6 @@ class FullTable(House):
             self.assertEqual(self.greeted_by(client), "S")
         with asking.makefile() as answers:
             self.assertTrue(json.loads(answers.readline())["ok"])
-
-
-def cpu_of(process: int) -> float:
-    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
-        words = stat.read().rsplit(")", 1)[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import unittest
@@ -156,6 +157,32 @@ class Act(Operated):
         self.echoes(client)
         for verb in ("drain", "routes", "workers", "reload", "upgrade"):
             self.assertIn("no batond runs", self.fails(1, verb))
+
+    def test_upgrade(self) -> None:
+        self.start_worker("shop", "S")
+        client = self.client(http("shop.example"))
+        self.assertEqual(self.greeted_by(client), "S")
+        said = self.does("upgrade")
+        self.assertRegex(said, r"^batond [\d.]+, process \d+, has taken over: 1 listening socket, 0 clients that waited; "
+                               r"new ones waited for \d+\.\d [um]?s\.\n$")
+        successor = int(said.split("process ")[1].split(",")[0])
+        self.addCleanup(self.end_process, successor)
+        self.assertEqual(self.batond.wait(PATIENCE), 0)
+        self.assertIn(f"process {successor}, up ", self.does("status"))
+        self.echoes(client)
+        self.asks_as("shop")
+
+    @staticmethod
+    def end_process(process: int) -> None:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def test_upgrade_that_cannot_be(self) -> None:
+        self.configure(TWO_POOLS + '[[route]]\nhost = "x"\npool = "shp"\n')
+        self.assertIn("the batond before goes on: ", self.fails(1, "upgrade"))
+        self.assertIn(f"process {self.batond.pid}, up ", self.does("status"))
 
     def test_reload(self) -> None:
         self.configure(TWO_POOLS + '[pool.new]\n[[route]]\nhost = "new.example"\npool = "new"\n')
