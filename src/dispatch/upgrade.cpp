@@ -24,6 +24,9 @@ using nlohmann::json;
 constexpr std::chrono::seconds longest_pause{5};
 /// One message has so many end points with their blobs, in its frame.
 constexpr std::size_t most_at_once = 128;
+/// Clients in the group: the pause is no longer, and the other one needs no more descriptors, however many wait. The
+/// rest follow when it runs, as those do who come back later.
+constexpr std::size_t most_in_group = 1024;
 constexpr std::chrono::seconds time_to_say{1};
 /// How soon the outcomes are asked for again that a dead process leaves undecided for a moment.
 constexpr std::chrono::milliseconds look_again{5};
@@ -212,10 +215,14 @@ void Upgrade::hand_over() {
   sockets_ = sockets->size();
   std::ranges::move(*sockets, std::back_inserter(heirlooms_));
   for (VisitorPtr& visitor : owner_.freeze()) {
-    visitor->told = told_of(*visitor);
-    visitors_.push_back(std::move(visitor));
+    ++clients_;
+    if (visitors_.size() < most_in_group) {
+      visitor->told = told_of(*visitor);
+      visitors_.push_back(std::move(visitor));
+    } else {
+      back_.push_back(std::move(visitor));
+    }
   }
-  clients_ = visitors_.size();
   owner_.release_names();
 }
 
@@ -300,10 +307,9 @@ void Upgrade::running() {
   step_ = Step::Over;
   timer_.cancel();
   const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - frozen_at_);
-  const std::size_t clients = clients_ - back_.size();
   journal().info(
       "upgrade: process {}, batond {}, has taken over {} listening sockets and {} clients that wait, in {} us",
-      child_.process, version_, sockets_, clients, pause.count());
+      child_.process, version_, sockets_, clients_, pause.count());
   stop_watching(watched_name_);
   name_.reset();
   stop_watching(watched_link_);
@@ -313,7 +319,7 @@ void Upgrade::running() {
                    {"process", child_.process},
                    {"version", version_},
                    {"sockets", sockets_},
-                   {"clients", clients},
+                   {"clients", clients_},
                    {"pause_us", pause.count()}});
   for (VisitorPtr& visitor : std::exchange(back_, {})) pass_on(std::move(visitor));
 }

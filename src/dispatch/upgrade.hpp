@@ -9,7 +9,8 @@
 //                Failing: it is killed; what it does not own comes back --it is dead--> Failed <---------------+
 //
 // Invariant: the dispatcher is frozen from Holding until Over or Failed; its listening sockets stay open until Over, so
-// that nobody in their queues is lost whenever the other dies; the group is all or nothing until the commit.
+// that nobody in their queues is lost whenever the other dies; the group is all or nothing until the commit. Clients
+// that are not in it, or come back, follow when it is over.
 // Threads: the one of the event loop.
 #pragma once
 

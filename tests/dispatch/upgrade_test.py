@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -225,6 +226,21 @@ class Kept(Upgrades):
             read_all(late)
         self.assertGreater(time.monotonic() - begun, 3.5)
         self.assertLess(time.monotonic() - upgraded, 3.8)  # its time began with the first batond
+
+    def test_more_clients_than_a_group_has(self) -> None:
+        """The rest follows when the new one runs."""
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self.start_linked(POOLS + "[limits]\nundecided_per_source = 4096\n", 'wait = "30m"\n')
+        self.start_worker("shop", "S")
+        half = [self.client(iso(b"SHOP")[:6]) for _ in range(1300)]
+        self.until(lambda: self.status()["undecided"] == len(half), "they wait")
+        self.assertEqual(self.upgraded()["clients"], len(half))
+        self.until(lambda: self.status()["undecided"] == len(half), "they wait there")
+        for client in half:
+            client.sendall(iso(b"SHOP")[6:])
+        for client in half:
+            self.assertEqual(read_exactly(client, 11)[5], 0xD0)
 
     def test_the_address_of_a_proxy_header(self) -> None:
         self.start_linked('[pool.a]\nhold = "20s"\n[pool.b]\n[[route]]\npool = "a"\nhost = "*"\nsource = "192.0.2.0/24"\n'
