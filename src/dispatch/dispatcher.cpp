@@ -80,6 +80,7 @@ bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
   const auto placement = plan_->balancers.place(pool, workers_, visitor->source, visitor->refused);
   if (!placement) return false;
   pools_[placement->pool]->give(placement->worker, std::move(visitor));
+  if (!std::exchange(ticking_, true)) tick();
   return true;
 }
 
@@ -100,12 +101,32 @@ void Dispatcher::tick() {
   ticker_.expires_after(tick_time);
   ticker_.async_wait([this](const std::error_code& error) {
     if (error) return;
+    recall_from_silent();
     retry_held();
     forget_retired();
     look_whether_done();
-    ticking_ = held_count_ > 0 || draining_ || !retired_pools_.empty() || !retired_entrances_.empty();
+    const auto busy = [](const std::unique_ptr<Pool>& each) { return each->under_way() > 0; };
+    ticking_ = held_count_ > 0 || draining_ || !retired_pools_.empty() || !retired_entrances_.empty() ||
+               std::ranges::any_of(pools_, busy);
     if (ticking_) tick();
   });
+}
+
+/// No more than others have room for: else a client that its worker takes late would find none at all.
+void Dispatcher::recall_from_silent() {
+  if (frozen_) return;
+  const Clock::time_point now = Clock::now();
+  const Duration answer = plan_->configuration.limits.answer;
+  for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
+    if (!pools_[pool]->has_silent(answer, now)) continue;
+    std::size_t room = successor_ ? plan_->configuration.limits.undecided : 0;
+    for (const std::size_t each : plan_->orders[pool]) {
+      pools_[each]->states(workers_[each], answer, now);
+      for (const routing::WorkerState& worker : workers_[each])
+        if (worker.up && !worker.draining) room += worker.credit;
+    }
+    pools_[pool]->recall(room, answer, now);
+  }
 }
 
 /// In the order of their coming. Where one that nobody has refused finds no worker, those behind it do not either.
@@ -200,7 +221,8 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
     ++counters_.dissolved;
     return;
   }
-  if (frozen_ || successor_) return route(std::move(visitor), true);
+  // It has been recalled, and its worker has not refused it.
+  if (frozen_ || successor_ || error == ECANCELED) return route(std::move(visitor), true);
   // No credit, or a full link: it may take it later.
   if (error != EAGAIN) {
     visitor->refused.push_back(worker);

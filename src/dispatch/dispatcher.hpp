@@ -132,6 +132,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void hold(VisitorPtr visitor, std::size_t pool);
   void retry_held();
   void tick();
+  void recall_from_silent();
   void say_farewell(VisitorPtr visitor, recognise::Ending why);
   void look_whether_done();
   [[nodiscard]] std::expected<Opening, std::string> open_all(const routing::Configuration& configuration,

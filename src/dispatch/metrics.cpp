@@ -98,6 +98,7 @@ void add_pools(Families& all, const Dispatcher& dispatcher) {
     all.value(counters.moves.moved, {{"pool", name}, {"outcome", "moved"}});
     all.value(counters.moves.refused, {{"pool", name}, {"outcome", "refused"}});
     all.value(counters.moves.lost, {{"pool", name}, {"outcome", "lost"}});
+    all.value(counters.moves.recalled, {{"pool", name}, {"outcome", "recalled"}});
     all.value(counters.moves.dissolved, {{"pool", name}, {"outcome", "dissolved"}});
   }
   all.gauge("batond_pool_workers", "Workers whose link is up");

@@ -26,6 +26,7 @@ void add_up(WorkerCounters& sum, const WorkerCounters& more) {
   sum.moved += more.moved;
   sum.refused += more.refused;
   sum.lost += more.lost;
+  sum.recalled += more.recalled;
   sum.dissolved += more.dissolved;
 }
 
@@ -249,6 +250,18 @@ void Pool::give(std::size_t index, VisitorPtr visitor) {
   passages_.back()->start(addresses_[*member.target]);
 }
 
+bool Pool::has_silent(Duration answer, Clock::time_point now) const {
+  return std::ranges::any_of(
+      members_, [&](const Member& member) { return member.worker && member.worker->is_silent_for(answer, now); });
+}
+
+void Pool::recall(std::size_t room, Duration answer, Clock::time_point now) {
+  for (const Member& member : members_)
+    if (member.worker) room -= std::min(room, member.worker->asked_back());
+  for (Member& member : members_)
+    if (member.worker && member.worker->is_silent_for(answer, now)) room -= member.worker->recall(room);
+}
+
 bool Pool::set_draining(std::uint64_t worker, bool on) {
   Member* const member = member_of(worker);
   if (member == nullptr) return false;
@@ -288,6 +301,7 @@ std::vector<WorkerView> Pool::view() const {
       view.process = member.worker->process();
       view.credit = member.worker->credit();
       view.under_way = member.worker->under_way();
+      view.asked_back = member.worker->asked_back();
       view.up = member.worker->is_up();
       view.counters = member.worker->counters();
     } else {

@@ -50,6 +50,7 @@ struct WorkerView {
   std::uint32_t weight = 1;
   std::size_t credit = 0;
   std::size_t under_way = 0;
+  std::size_t asked_back = 0;
   bool up = false;
   bool draining = false;
   WorkerCounters counters{};
@@ -102,6 +103,11 @@ class Pool final : Worker::Owner, Passage::Owner {
   void expect(std::size_t workers, std::vector<pid_t> drained, Clock::time_point until);
   /// Some of them are still to come.
   [[nodiscard]] bool expects(Clock::time_point now) const;
+
+  /// A worker has moves that wait for longer than `answer`.
+  [[nodiscard]] bool has_silent(Duration answer, Clock::time_point now) const;
+  /// Asks such workers for moves back, so that no more than `room` are to come.
+  void recall(std::size_t room, Duration answer, Clock::time_point now);
 
   /// False: there is none of that id.
   bool set_draining(std::uint64_t worker, bool on);

@@ -35,7 +35,9 @@ json view_of(const WorkerView& worker) {
           {"draining", worker.draining},
           {"moved", worker.counters.moved},
           {"refused", worker.counters.refused},
-          {"lost", worker.counters.lost}};
+          {"lost", worker.counters.lost},
+          {"asked_back", worker.asked_back},
+          {"recalled", worker.counters.recalled}};
 }
 
 json view_of(const Pool& pool) {
@@ -47,6 +49,7 @@ json view_of(const Pool& pool) {
           {"moved", counters.moves.moved},
           {"refused", counters.moves.refused},
           {"lost", counters.moves.lost},
+          {"recalled", counters.moves.recalled},
           {"dissolved", counters.moves.dissolved},
           {"copying", pool.copying()},
           {"copied", counters.copied},

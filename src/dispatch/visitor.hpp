@@ -38,6 +38,7 @@ struct Visitor {
   std::vector<routing::WorkerId> refused{};  // workers that gave it back
   Clock::time_point hold_until{};            // set while no worker can take it
   bool counted = false;                      // as one that has arrived
+  bool asked_back = false;                   // of the worker that it was given to
   bool resumed = false;                      // another entrance, of another batond perhaps, has admitted it
   std::string told{};                        // what its new owner is told of it: of a batond that follows
 };

@@ -59,6 +59,23 @@ void Worker::give(VisitorPtr visitor) {
   });
 }
 
+std::size_t Worker::recall(std::size_t most) {
+  std::size_t asked = 0;
+  for (const auto& [id, visitor] : under_way_) {
+    if (asked == most) break;
+    if (visitor->asked_back || link_.recall(id).value_or(0) == 0) continue;
+    visitor->asked_back = true;
+    ++asked;
+  }
+  if (asked == 0) return 0;
+  asked_back_ += asked;
+  // It has read the link, too. Not from within the caller's walk over the workers.
+  asio::post(loop_, [this, alive = alive_] {
+    if (*alive && watched_.is_open()) read_outcomes();
+  });
+  return asked;
+}
+
 void Worker::drain() {
   closing_ = true;
   if (under_way() == 0) end();
@@ -165,6 +182,7 @@ void Worker::take_outcome(Outcome outcome) {
   auto entry = under_way_.extract(outcome.id);
   if (entry.empty()) return;
   VisitorPtr visitor = std::move(entry.mapped());
+  if (std::exchange(visitor->asked_back, false)) --asked_back_;
   if (outcome.moved()) {
     ++counters_.moved;
     owner_.moved(*this, std::move(visitor));
@@ -175,6 +193,8 @@ void Worker::take_outcome(Outcome outcome) {
     ++counters_.dissolved;
   else if (error == ECONNRESET)
     ++counters_.lost;
+  else if (error == ECANCELED)
+    ++counters_.recalled;
   else
     ++counters_.refused;
   visitor->connection = std::move(outcome.connection);

@@ -7,7 +7,7 @@
 //
 // What a turn of the event loop has collected goes in one message. The credit is the worker's: what it says it takes.
 // A worker that lets the moves under way wait for longer than Limits::answer gets no more until it has answered: they
-// stay in doubt, for it may have taken them.
+// stay in doubt, for it may have taken them. recall() asks for them back; what it has not taken then comes back.
 // Invariant: every visitor that was given comes out once, by moved() or came_back(), also after the link's end; ended()
 //            is last: then, and not before, the owner may destroy it.
 // Threads: the one of the event loop.
@@ -33,6 +33,7 @@ struct WorkerCounters {
   std::uint64_t moved = 0;
   std::uint64_t refused = 0;    // came back, the worker living
   std::uint64_t lost = 0;       // came back, for it died or closed its link
+  std::uint64_t recalled = 0;   // came back as it was asked to
   std::uint64_t dissolved = 0;  // the stream was not where it should be: reset
 };
 
@@ -57,6 +58,10 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   void give(VisitorPtr visitor);
+  /// Asks for at most `most` of those under way back, for each once: how many.
+  std::size_t recall(std::size_t most);
+  /// Asked for, and without outcome.
+  [[nodiscard]] std::size_t asked_back() const noexcept { return asked_back_; }
   /// No more is given; the link is closed once nothing is under way.
   void drain();
 
@@ -94,6 +99,7 @@ class Worker {
   Owner& owner_;
   std::vector<VisitorPtr> collected_;
   std::unordered_map<std::uint64_t, VisitorPtr> under_way_;  // by the id of the move
+  std::size_t asked_back_ = 0;
   Clock::time_point last_progress_{};
   std::size_t credit_ = 0;        // that the owner knows of
   std::size_t fresh_credit_ = 0;  // the link's, when it was last read

@@ -176,6 +176,22 @@ class Workers(House):
             self.echoes(client)
         self.assertEqual(self.pool("p")["lost"], 30)
 
+    def test_what_waits_for_too_long_is_asked_back(self) -> None:
+        """A stopped worker has moves; when it goes on it gives them back for another, and no client notices."""
+        self.start_batond(self.POOL + '[limits]\nanswer = "200ms"\n')
+        stopped = self.start_worker("p", "STOPPED", "stop-after-link")
+        self.until(lambda: any(w["credit"] for w in self.workers("p")), "credit")
+        clients = [self.client(http("a")) for _ in range(30)]
+        self.until(lambda: self.workers("p")[0]["under_way"] == 30, "they are under way")
+        self.assertTrue(self.ask("drain", pool="p", worker=self.workers("p")[0]["id"])["ok"])  # none goes back to it
+        self.start_worker("p", "NEXT")
+        self.until(lambda: self.workers("p")[0]["asked_back"] == 30, "it is asked for all")
+        os.killpg(stopped.pid, signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(self.greeted_by(client), "NEXT")
+            self.echoes(client)
+        self.assertEqual((self.pool("p")["recalled"], self.workers("p")[0]["asked_back"]), (30, 0))
+
     def test_credit_is_the_bound_and_the_rest_is_held(self) -> None:
         self.start_batond(self.POOL)
         stopped = self.start_worker("p", "STOPPED", "stop-after-link")
