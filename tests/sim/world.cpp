@@ -36,6 +36,8 @@ void books_held(const Setup& setup, World& world, Id giver, Id group, const Item
 
 /// COMMIT is to all that was held what CALL is to one move. Of a group that is called off already it says nothing.
 void books_committed(const Setup& setup, World& world, Id giver, Id taker, const Frame& frame) {
+  // A child holds its link: nobody will read it. L may know that by now, and have all back.
+  if (world.processes[taker].life != Life::Alive) return;
   std::size_t count = 0;
   for (Id move = 0; move < world.attempts.size(); ++move) {
     const Attempt& attempt = world.attempts[move];
