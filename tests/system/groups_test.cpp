@@ -280,6 +280,32 @@ TEST_F(Groups, TwoThreadsHoldAndTwoThreadsTake) {
   for (const Connection& each : all) EXPECT_EQ(read_some(each.client.get(), 1), "x");
 }
 
+TEST_F(Groups, CountAsMoves) {
+  const soc_statistics listener = statistics(*listener_);
+  const soc_statistics server = statistics(*server_);
+  const Connection one = connect_client();
+  const int number = ready_for(one);
+  EXPECT_EQ(statistics(*listener_).in_doubt, 0U) << "until the commit it is the listener's";
+  EXPECT_EQ(listener_->call([link = at_.in_listener] { return soc_abort(link); }).value, 0);
+  expect_back(one, ECANCELED);
+  EXPECT_EQ(take().error, ECANCELED);
+  close_in(*server_, {number});
+  const int taken = ready_for(one);
+  EXPECT_EQ(commit().value, 0);
+  EXPECT_EQ(statistics(*listener_).in_doubt, 1U);
+  EXPECT_EQ(ready().value, 1);
+  EXPECT_EQ(next_outcome().error, 0);
+  const soc_statistics gave = statistics(*listener_);
+  const soc_statistics took = statistics(*server_);
+  EXPECT_EQ(gave.offered - listener.offered, 2U);
+  EXPECT_EQ(gave.given_back - listener.given_back, 1U);
+  EXPECT_EQ(gave.moved - listener.moved, 1U);
+  EXPECT_EQ(gave.in_doubt, 0U);
+  EXPECT_EQ(took.received - server.received, 2U);
+  EXPECT_EQ(took.taken - server.taken, 1U);
+  close_in(*server_, {taken});
+}
+
 TEST_F(Groups, OneOfWhichEachNumberIsClosedAfterTheCommitMakesRoomForTheNext) {
   const Connection one = connect_client();
   const int number = ready_for(one);
