@@ -29,10 +29,10 @@ function table(title,heads,rows){
 }
 function show(all,seconds){
   const s=all.status,c=s.counters,p=before&&before.status.counters;
-  const rate=p&&seconds>0?((c.moved-p.moved)/seconds).toFixed(0)+" moves/s":"";
+  const rate=p&&seconds>0?", "+((c.moved-p.moved)/seconds).toFixed(0)+" moves/s":"";
   const state=document.getElementById("state");
   state.className="";
-  state.textContent=`process ${s.process}, version ${s.version}, up ${s.uptime_s} s${s.draining?", draining":""} ${rate}`;
+  state.textContent=`process ${s.process}, version ${s.version}, up ${s.uptime_s} s${s.draining?", draining":""}${rate}`;
   const names={arrived:"recognised",moved:"moved",came_back:"came back from a worker",no_route:"ended: no route",
     no_worker:"ended: no worker",refused:"ended: refused by its route",at_fault:"ended: bad input",
     dissolved:"reset: stream not as it should be"};

@@ -186,7 +186,7 @@ class StatusPage(Measured):
         self.moves(7)
         page = self.dom()
         self.assertRegex(page, rf'<p id="state" role="status" class="">process {self.batond.pid}, version [\d.]+, '
-                               r"up \d+ s 0 moves/s</p>")
+                               r"up \d+ s, 0 moves/s</p>")
         rows = [re.findall(r"<t[dh]>(.*?)</t[dh]>", row) for row in re.findall(r"<tr>(.*?)</tr>", page)]
         self.assertIn(["moved", "7"], rows)
         self.assertIn(["a \"name\" \\ &lt;b&gt;of&lt;/b&gt; it", "shop", "7"], rows)

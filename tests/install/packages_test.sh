@@ -50,6 +50,14 @@ for header in "$source"/include/baton/* "$source"/include/bs2000/*; do
   [[ -e $root/usr/include/${header#"$source/include/"} ]] || fail "no package has $header"
 done
 [[ $(PATH="$root/usr/bin:$PATH" baton --version) == *"$version"* ]] || fail "baton --version tells another version"
+share="$root/usr/share"
+for file in zsh/vendor-completions/_baton fish/vendor_completions.d/baton.fish doc/baton-tools/batond.schema.json; do
+  [[ -e $share/$file ]] || fail "no package has $file"
+done
+# shellcheck disable=SC2016
+completed="$(PATH="$root/usr/bin:$PATH" bash --norc -c 'source "$1"; COMP_WORDS=(baton dr) COMP_CWORD=1; _baton baton; echo "${COMPREPLY[*]}"' \
+  bash "$share/bash-completion/completions/baton")"
+[[ $completed == drain ]] || fail "bash completes baton dr to \"$completed\""
 echo "ok: contents"
 
 # --- programs
