@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps peers demo test bench crash soak restart upgrade coverage fuzz reference format check-format tidy asan tsan clang install package check-packages abi abi-record clean
+.PHONY: help deps peers demo test bench bench-dispatch crash soak restart upgrade coverage fuzz reference format check-format tidy asan tsan clang install package check-packages abi abi-record clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ bench: deps ## build and run the benchmarks
 	@cmake --preset release -DBATON_BENCH=ON >/dev/null
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@bench/run.sh build/release
+
+bench-dispatch: deps ## batond beside HAProxy, nginx, sslh and Node's cluster, for some minutes
+	@cmake --preset release -DBATON_BENCH=ON >/dev/null
+	@cmake --build --preset release -j $(JOBS) -- --quiet
+	@python3 -B bench/dispatch.py build/release
 
 soak: deps ## 10,000 connections to and fro under traffic for a minute (SOAK="--moves 1000000 ...": otherwise; BUILD=asan)
 	@tools/soak.sh $(or $(BUILD),dev) $(SOAK)

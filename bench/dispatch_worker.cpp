@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// baton: bench/dispatch_worker.cpp: the server of dispatch.py, the same behind everything that stands before it.
+//
+//   dispatch_worker [TSAP]
+//
+// Listens on 127.0.0.1 and says the port in a line; with TSAP it takes connections from batond as well. A connection
+// whose first octets are "bulk" and a number (8, the machine's order) is answered with that number once so many octets
+// have come in all; "hold" is answered with 64 octets and left open; any other (a ClientHello) is answered with 64 and
+// closed.
+#include <baton/soc.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <unordered_map>
+
+#include "support/measure.hpp"
+
+namespace {
+
+using namespace baton::bench;
+
+constexpr std::size_t answer_octets = 64;
+
+class Worker {
+ public:
+  explicit Worker(const char* tsap) : set_{require(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")}, tsap_{tsap} {
+    listening_ = require(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    require(bind(listening_, reinterpret_cast<const sockaddr*>(&address), size), "bind");
+    require(listen(listening_, 4096), "listen");
+    require(getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &size), "getsockname");
+    watch(listening_);
+    if (tsap_ != nullptr) connect_link();
+    std::printf("%u\n", ntohs(address.sin_port));
+    std::fflush(stdout);
+  }
+
+  [[noreturn]] void run() {
+    for (;;) {
+      if (link_ >= 0 && soc_pending(link_) > 0) take();
+      std::array<epoll_event, 64> events{};
+      const int count = epoll_wait(set_, events.data(), events.size(), -1);
+      for (int i = 0; i < count; ++i) {
+        const int fd = events[static_cast<std::size_t>(i)].data.fd;
+        if (fd == listening_)
+          accept_all();
+        else if (fd == link_)
+          take();
+        else
+          serve(fd);
+      }
+    }
+  }
+
+ private:
+  void watch(int fd) const {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    require(epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
+  }
+  void connect_link() {
+    sockaddr_iso address{};
+    address.siso_len = sizeof address;
+    address.siso_family = AF_ISO;
+    std::memset(address.siso_addr.isoa_genaddr, ' ', 8);
+    link_ = require(soc_socket(AF_ISO, SOCK_STREAM, 0), "soc_socket");
+    require(soc_bind(link_, reinterpret_cast<const sockaddr*>(&address), sizeof address), "soc_bind");
+    address.siso_tlen = static_cast<unsigned char>(std::strlen(tsap_));
+    std::memcpy(address.siso_addr.isoa_genaddr + 8, tsap_, std::strlen(tsap_));
+    require(soc_connect(link_, reinterpret_cast<const sockaddr*>(&address), sizeof address), "soc_connect");
+    require(soc_credit(link_, 256), "soc_credit");
+    watch(link_);
+  }
+  void accept_all() {
+    for (;;) {
+      const int fd = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0) return;
+      begin(fd);
+    }
+  }
+  void take() {
+    for (;;) {
+      std::array<soc_move, 64> moves{};
+      const int count = soc_take(link_, moves.data(), moves.size(), 0);
+      if (count < 0) fail("soc_take");
+      if (count == 0) return;
+      for (int i = 0; i < count; ++i) begin(moves[static_cast<std::size_t>(i)].fd);
+    }
+  }
+  /// Most have said something by now.
+  void begin(int fd) {
+    if (!serve(fd)) watch(fd);
+  }
+  /// False: it is open still.
+  bool serve(int fd) {
+    static std::array<char, 65536> octets;
+    const auto held = bulk_.find(fd);
+    const ssize_t size = recv(fd, octets.data(), octets.size(), MSG_DONTWAIT);
+    if (size < 0) return false;
+    if (held != bulk_.end()) {
+      held->second.got += static_cast<std::uint64_t>(size);
+      if (size > 0 && held->second.got < held->second.expected) return false;
+      (void)!write(fd, &held->second.got, sizeof held->second.got);
+      bulk_.erase(held);
+      close(fd);
+      return true;
+    }
+    if (size >= 12 && std::memcmp(octets.data(), "bulk", 4) == 0) {
+      Bulk& bulk = bulk_[fd];
+      std::memcpy(&bulk.expected, octets.data() + 4, sizeof bulk.expected);
+      bulk.got = static_cast<std::uint64_t>(size);
+      return false;
+    }
+    const bool hold = size >= 4 && std::memcmp(octets.data(), "hold", 4) == 0;
+    if (size > 0) (void)!write(fd, octets.data(), answer_octets);
+    if (hold) return false;
+    close(fd);
+    return true;
+  }
+
+  int set_;
+  const char* tsap_;
+  int listening_ = -1;
+  int link_ = -1;
+  struct Bulk {
+    std::uint64_t expected = 0;
+    std::uint64_t got = 0;
+  };
+  std::unordered_map<int, Bulk> bulk_;
+};
+
+}  // namespace
+
+int main(int argc, char* argv[]) { Worker{argc > 1 ? argv[1] : nullptr}.run(); }
