@@ -15,14 +15,15 @@ from pathlib import Path
 
 CARRIERS = ("TCP over IPv4", "TCP over IPv6", "ISO over TCP", "ISO within the host")
 STAGES = ("before OFFER is read", "OFFER..ANSWER", "ANSWER..CALL", "CALL..TAKEN", "after TAKEN",
-          "after the end point is back")
+          "after the end point is back", "before HELD", "HELD..COMMIT", "COMMIT..TAKEN", "after ABORT")
 MANNERS = ("seed", "seed, not asked", "express", "express, not asked", "S refuses the offer", "S declines the call",
-           "no answer in time", "no outcome in time")
+           "no answer in time", "no outcome in time", "group", "group, called off")
 WHO = ("S dies", "L dies")
 NUMBERS = ("kills", "kept", "taken", "died", "closed", "lost", "octets")
 ROWS = "## Every cell"
 # Plain moves: the first table.
 PLAIN = MANNERS[:4]
+GROUP_STAGES = (*STAGES[6:9], "after TAKEN", "after ABORT")
 # crash_chain's: who dies, and when.
 CHAIN = (("L and S die", STAGES[:5]), ("S dies in the move onward", ("before the CALL", "CALL is queued")))
 
@@ -91,10 +92,16 @@ def first_table(cells):
 def second_table(cells):
     rows = []
     for who in WHO:
-        for manner in MANNERS[4:]:
+        for manner in MANNERS[4:8]:
             rows.append([f"**{who}**; {manner}", *(fate(cells, who, stage, [manner]) for stage in
                                                   (*STAGES[:4], STAGES[5]))])
     return table(["", *STAGES[:4], STAGES[5]], rows)
+
+
+def group_table(cells):
+    rows = [[f"**{who}**; {manner}", *(fate(cells, who, stage, [manner]) for stage in GROUP_STAGES)]
+            for who in WHO for manner in MANNERS[8:]]
+    return table(["", *GROUP_STAGES], rows)
 
 
 def cell_rows(cells):
@@ -129,7 +136,8 @@ def document(files):
         "POINT_KILLS": f"{sources['fault points']:,}", "CALL_KILLS": f"{sources['system calls']:,}",
         "CELLS": str(sum(len(cell.kills) for cell in cells.values())),
         "FIRST_TABLE": first_table(cells), "SECOND_TABLE": second_table(cells), "ALL_CELLS": cell_rows(cells),
-        "CHAIN_TABLE": chain_table(chain),
+        "CHAIN_TABLE": chain_table(chain), "GROUP_TABLE": group_table(cells),
+        "GROUP_KILLS": f"{sum(cell.numbers['kills'] for key, cell in cells.items() if key[1] in MANNERS[8:]):,}",
         "KERNEL": os.uname().release.split("-")[0], "MACHINE": f"{os.uname().machine}, {os.cpu_count()} processors",
     }
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)
