@@ -11,38 +11,13 @@
 #include <cstring>
 #include <thread>
 
+#include "group_calls.hpp"
 #include "hostile.hpp"
 
 namespace baton::system_tests {
 namespace {
 
 constexpr int limit_ms = 20'000;
-
-/// What a call gave, and its errno.
-struct Told {
-  int value = -1;
-  int error = 0;
-  int number = -1;
-  int flags = 0;
-};
-
-Told hold_one(int link, int number) {
-  soc_move move{};
-  move.fd = number;
-  const int value = soc_hold(link, &move, 1);
-  return {value, errno};
-}
-Told give_one(int link, int number) {
-  soc_move move{};
-  move.fd = number;
-  const int value = soc_give(link, &move, 1);
-  return {value, errno};
-}
-Told take_one(int link, int timeout_ms = limit_ms) {
-  soc_move move{};
-  const int value = soc_take(link, &move, 1, timeout_ms);
-  return {value, errno, value > 0 ? move.fd : -1, move.flags};
-}
 
 /// While one lives this process can open nothing.
 class FullTable {
@@ -158,7 +133,7 @@ TEST_F(Groups, AServerWhoseTableIsFullGoesOnWhereItStopped) {
   const Told full = server_
                         ->call([link = at_.in_server] {
                           const FullTable table;
-                          return take_one(link);
+                          return take_one(link, limit_ms);
                         })
                         .value;
   EXPECT_EQ(full.value, -1);
@@ -182,7 +157,7 @@ TEST_F(Groups, AServerThatHasNoNumberForWhatComesRefusesTheWholeGroup) {
   const Told full = server_
                         ->call([link = at_.in_server] {
                           const FullTable table;
-                          return take_one(link);
+                          return take_one(link, limit_ms);
                         })
                         .value;
   EXPECT_EQ(full.error, ECANCELED);

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 
+#include "group_calls.hpp"
 #include "hostile.hpp"
 
 namespace baton::system_tests {
@@ -49,30 +49,11 @@ class HostileGroup : public Hostile {
     std::array<std::byte, handoff::small_frame> room;
     EXPECT_TRUE(peer_->send(handoff::encode(room, group, frame)));
   }
-  struct Seen {
-    int value;
-    int error;
-    int number;
-    int flags;
-  };
-  Seen take(int timeout_ms) {
-    return server_
-        ->call([link = link_, timeout_ms] {
-          soc_move move = {};
-          const int value = soc_take(link, &move, 1, timeout_ms);
-          const int error = errno;
-          std::free(move.blob);
-          return Seen{value, error, value > 0 ? move.fd : -1, move.flags};
-        })
-        .value;
+  Told take(int timeout_ms) {
+    return server_->call([link = link_, timeout_ms] { return take_one(link, timeout_ms); }).value;
   }
-  Seen ready(int timeout_ms) {
-    return server_
-        ->call([link = link_, timeout_ms] {
-          const int value = soc_ready(link, timeout_ms);
-          return Seen{value, errno, -1, 0};
-        })
-        .value;
+  Reply<int> ready(int timeout_ms) {
+    return server_->call([link = link_, timeout_ms] { return soc_ready(link, timeout_ms); });
   }
   /// A held end point, as an honest listener would bring it.
   void hold(const Connection& one) {
@@ -134,9 +115,9 @@ TEST_F(HostileGroup, AGroupOfWhichOneIsNotWhatItSaysIsRefusedWhole) {
   ++items[1].image.cookie;
   const handoff::MoveId group = move_ + 1;
   EXPECT_TRUE(peer_->send_with(call(items, group), std::array{one.client.get(), other.client.get()}));
-  const Seen first = take(20'000);
+  const Told first = take(20'000);
   EXPECT_EQ(first.flags, SOC_HELD);
-  const Seen second = take(20'000);
+  const Told second = take(20'000);
   EXPECT_EQ(second.value, -1);
   EXPECT_EQ(second.error, ECANCELED);
   EXPECT_EQ(outcome_in(peer_->receive_frame(taken_type)), TakeOutcome::WrongCookie);
@@ -154,9 +135,9 @@ TEST_F(HostileGroup, AGroupThatCountsOtherwiseIsRefused) {
   const Connection one = connect_client();
   hold(one);
   const handoff::MoveId group = move_;
-  send(group, handoff::Complete{2});
-  const Seen first = take(20'000);
+  const Told first = take(20'000);
   EXPECT_EQ(first.flags, SOC_HELD);
+  send(group, handoff::Complete{2});
   EXPECT_EQ(take(20'000).error, ECANCELED);
   EXPECT_EQ(move_in(peer_->receive_frame(abort_type)), group);
   close_in(*server_, {first.number});
@@ -168,7 +149,7 @@ TEST_F(HostileGroup, ACommitBeforeTheServerIsReadyEndsTheLinkAndGivesNothing) {
   hold(one);
   const handoff::MoveId group = move_;
   send(group, handoff::Complete{1});
-  const Seen first = take(20'000);
+  const Told first = take(20'000);
   EXPECT_EQ(first.flags, SOC_HELD);
   EXPECT_EQ(take(20'000).flags, SOC_GROUP_END);
   send(group, handoff::Commit{1});
@@ -183,7 +164,7 @@ TEST_F(HostileGroup, AnEndPointThatWasTouchedBeforeTheCommitIsNotTaken) {
   hold(one);
   const handoff::MoveId group = move_;
   send(group, handoff::Complete{1});
-  const Seen first = take(20'000);
+  const Told first = take(20'000);
   EXPECT_EQ(take(20'000).flags, SOC_GROUP_END);
   EXPECT_EQ(ready(0).error, EWOULDBLOCK);
   EXPECT_EQ(move_in(peer_->receive_frame(held_type)), group);
