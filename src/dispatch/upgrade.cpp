@@ -28,7 +28,8 @@ constexpr std::size_t most_at_once = 128;
 /// rest follow when it runs, as those do who come back later.
 constexpr std::size_t most_in_group = 1024;
 constexpr std::chrono::seconds time_to_say{1};
-/// How soon the outcomes are asked for again that a dead process leaves undecided for a moment.
+/// How soon a full link is tried again, and the outcomes are asked for that a dead process leaves undecided for a
+/// moment.
 constexpr std::chrono::milliseconds look_again{5};
 
 /// While it lives, the calls of this thread wait for nothing.
@@ -63,7 +64,8 @@ Upgrade::Upgrade(asio::io_context& loop, std::vector<std::string> words, Duratio
       watched_child_{loop},
       watched_name_{loop},
       watched_link_{loop},
-      timer_{loop} {}
+      timer_{loop},
+      again_{loop} {}
 
 Upgrade::~Upgrade() {
   *alive_ = false;
@@ -148,9 +150,19 @@ void Upgrade::meet() {
 }
 
 void Upgrade::watch_link() {
+  // A full link does not poll readable when it has room again.
+  if (step_ == Step::Holding || step_ == Step::Committing) {
+    again_.expires_after(look_again);
+    again_.async_wait([this, alive = alive_](const std::error_code& cancelled) {
+      if (*alive && !cancelled && step_ < Step::Failing && watched_link_.is_open()) advance();
+    });
+  }
+  if (std::exchange(watches_link_, true)) return;
   watched_link_.async_wait(asio::posix::stream_descriptor::wait_read,
                            [this, alive = alive_](const std::error_code& error) {
-                             if (*alive && !error && watched_link_.is_open()) advance();
+                             if (!*alive) return;
+                             watches_link_ = false;
+                             if (!error && watched_link_.is_open()) advance();
                            });
 }
 

@@ -116,11 +116,13 @@ class Upgrade final : Worker::Owner {
   asio::posix::stream_descriptor watched_name_;
   asio::posix::stream_descriptor watched_link_;
   asio::steady_timer timer_;
+  asio::steady_timer again_;
   std::optional<LinkListener> name_;
   std::optional<Link> link_;
   Inbox inbox_;
   std::size_t heard_ = 0;  // messages
-  std::string version_;    // of the one that comes
+  bool watches_link_ = false;
+  std::string version_;  // of the one that comes
   Clock::time_point frozen_at_{};
   std::deque<Heirloom> heirlooms_;  // to be held, in order; then the visitors
   std::deque<VisitorPtr> visitors_;
