@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <fstream>
 #include <ostream>
 #include <span>
 #include <string>
@@ -192,6 +193,36 @@ TEST_F(Interop, ASlotWhereNobodyListensIsRefusedAndTheNextClientIsServed) {
   EXPECT_EQ(complaints(capture_, iso_port), "");
   EXPECT_EQ(capture_.lines(iso_port, "cotp.type == 0x08", {"frame.number"}).size(), 1U);
 }
+
+#ifdef INTEROP_BATOND
+TEST_F(Interop, ClientsOfTwoServersBehindOnePort) {
+  const std::string file = std::string{folder_.path()} + "/batond.toml";
+  std::ofstream{file} << "[batond]\ncontrol = \"" << folder_.path() << "/control\"\n"
+                      << "[listener.iso]\naddress = \"127.0.0.1:102\"\n[[route]]\nto_called_tsap = true\n";
+  Background batond{"batond", {"sh", "-c", "exec " INTEROP_BATOND " --config " + file + " 2>&1"}};
+  while (batond.line().find("started") == std::string::npos) {
+  }
+  Station first{{.address = "", .slots = {2}, .sessions = 2}};
+  Station second{{.address = "", .slots = {3}}};
+  const std::vector<ClientProgram> to_first{{"node-snap7", 1, 2, 20}, {"st-one-nodes7", 3, 2, 20}};
+  const ClientProgram to_second{"nodes7", 2, 3, 20};
+  std::vector<Child> all = processes(first);
+  for (Child& each : processes(second)) all.push_back(std::move(each));
+  for (const ClientProgram& program : to_first) all.push_back(client(program, first.port));
+  all.push_back(client(to_second, second.port));
+  ASSERT_EQ(finish(all), "");
+  for (const ClientProgram& program : to_first) expect_last_write(first.record->plant, program);
+  expect_last_write(second.record->plant, to_second);
+  constexpr int address_unknown = 3;  // RFC 905 13.5.3
+  EXPECT_EQ(refusal_of_slot(iso_port, 2), address_unknown) << "the servers have ended";
+  batond.end();
+  capture_.end();
+  EXPECT_EQ(complaints(capture_, iso_port), "");
+  const Conversations said = conversations(capture_, iso_port);
+  EXPECT_EQ(said.requests, first.record->answered + second.record->answered);
+  EXPECT_EQ(said.unanswered, 0U);
+}
+#endif
 
 /// The role that brings rdesktop, some times, to the server at `port`.
 void bring_rdesktop(std::uint64_t port, pid_t server, const std::string& display, unsigned attempts) {

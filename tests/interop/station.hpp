@@ -20,7 +20,8 @@ namespace baton::interop {
 [[nodiscard]] std::string slot_tsel(unsigned slot);
 
 struct StationPlan {
-  std::string_view address = "127.0.0.1:0";  // where it listens; port 0: the kernel chooses
+  std::string_view address = "127.0.0.1:0";  // where it listens; port 0: the kernel chooses; empty: nowhere
+  std::uint16_t port = 102;                  // where it is called if it listens nowhere
   std::vector<unsigned> slots = {2};
   unsigned sessions = 1;   // when so many have ended the processes end
   unsigned processes = 1;  // of the ring
