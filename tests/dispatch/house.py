@@ -64,7 +64,9 @@ class House(unittest.TestCase):
 
     def start_worker(self, pool: str, name: str, *manner: str) -> subprocess.Popen:
         worker = self.start([WORKER, pool, name, *manner], stdout=subprocess.PIPE)
-        self.until(lambda: self.batond.poll() is not None or select.select([worker.stdout], [], [], 0)[0], "it is ready")
+        says = select.poll()  # select(2) ends at descriptor 1023
+        says.register(worker.stdout, select.POLLIN)
+        self.until(lambda: self.batond.poll() is not None or says.poll(0), "it is ready")
         self.assertIsNone(self.batond.poll(), "batond has ended")
         self.assertEqual(worker.stdout.readline(), b"ready\n")
         if "stop-after-link" not in manner:
