@@ -10,13 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Process, ServeTest, in_threads, until
-
-
-def free_port():
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return reserved.getsockname()[1]
+from serving import BATON, PATIENCE, POOL, Process, ServeTest, free_port, in_threads, until
 
 
 def is_open(port):

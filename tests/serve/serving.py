@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ import unittest
 BATON = os.environ["BATON_PROGRAM"]
 GIVER = os.environ["SERVE_GIVER"]
 SERVER = os.environ["SERVE_SERVER"]
+BATOND = os.environ.get("SERVE_BATOND")  # stands in for the giver
 PATIENCE = 30  # seconds; far more than anything needs
 POOL = "web"
 LIBC = ctypes.CDLL(None)
@@ -79,6 +81,51 @@ class Giver(Process):
         return {name: int(value) for name, value in zip(words[::2], words[1::2])}
 
 
+class Batond(Process):
+    """The same by batond itself, which looks at what each client says."""
+
+    def __init__(self, env, folder, port=0):
+        self.address = ("127.0.0.1", port or free_port())
+        self.address6 = ("::1", self.address[1])
+        self.control = os.path.join(folder, "control")
+        self.env = env
+        configuration = os.path.join(folder, "batond.toml")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write(f"""
+[batond]
+control = "{self.control}"
+[listener.front]
+address = ["127.0.0.1:{self.address[1]}", "[::1]:{self.address[1]}"]
+[pool.{POOL}]
+[[route]]
+protocol = ["http", "postgres"]
+pool = "{POOL}"
+""")
+        super().__init__([BATOND, "--config", configuration], env)
+        until(lambda: self.status(), "batond answers")
+
+    def status(self):
+        asked = subprocess.run([BATON, "status", "--json", "--control", self.control], env=self.env, timeout=PATIENCE,
+                               capture_output=True, text=True)
+        return next((each for each in json.loads(asked.stdout or "[]") if "batond" in each), None)
+
+    def counts(self):
+        def settled():
+            status = self.status()
+            waiting = status["batond"]["undecided"] + sum(
+                worker["under_way"] for pool in status["pools"] for worker in pool["workers"])
+            return waiting == 0
+
+        until(settled, "nothing is under way")
+        return self.status()["batond"]["counters"]
+
+
+def free_port():
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        return reserved.getsockname()[1]
+
+
 def until(condition, what, patience=PATIENCE):
     """Asks again until it holds."""
     deadline = time.monotonic() + patience
@@ -125,7 +172,7 @@ class ServeTest(unittest.TestCase):
         return process
 
     def giver(self, port=0):
-        return self.start(Giver(self.env, port))
+        return self.start(Batond(self.env, self.folder, port) if BATOND else Giver(self.env, port))
 
     def serve(self, *program, options=(), env=None, **more):
         return self.start(Process([BATON, "serve", "--tsap", POOL, *options, "--", *program], env or self.env, **more))
