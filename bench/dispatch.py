@@ -9,7 +9,7 @@ and routes by it: batond moves the connection, the others copy it. Node's cluste
 worker, without looking, and is compared with the same Node worker alone. Blocks of all take turns.
 
 Measured: short connections (connect, ClientHello, answer of 64 octets, end) per second, 64 at a time; the time to the first
-octet of the answer, one at a time; one upload, and what it costs the one in the middle in processor time; memory and
+octet of the answer, one at a time; an ISO server's CC to a CR, at a port of its own and behind batond; one upload, and what it costs the one in the middle in processor time; memory and
 descriptors of 1,000 open connections in the middle. Leaves BUILD_DIR/bench/dispatch.json.
 """
 
@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 NAME = "shop.example.org"
+# TPKT, and a CR that calls ORDERS (RFC 905 13.3).
+CR = b"\x03\0\0\x13" + b"\x0e\xe0\0\0\0\x01\0" + b"\xc2\x06ORDERS"
 NODE = """
 const cluster = require('cluster'), net = require('net');
 const alone = process.argv[2] === 'alone';
@@ -147,7 +149,7 @@ class Bench:
         return int(line)
 
     def parties(self) -> List[Party]:
-        port = free_port()
+        port, iso_port = free_port(), free_port()
         configuration = self.write("batond.toml", f"""
 [batond]
 log = "warning"
@@ -155,6 +157,10 @@ log = "warning"
 undecided_per_source = 16384
 [listener.front]
 address = "127.0.0.1:{port}"
+[listener.iso]
+address = "127.0.0.1:{iso_port}"
+[[route]]
+to_called_tsap = true
 [pool.shop]
 [[route]]
 sni = "{NAME}"
@@ -166,7 +172,18 @@ pool = "shop"
         batond = self.middle("batond", [str(self.build / "src/dispatch/batond"), "--config", configuration], port)
         worker = self.line_of([str(self.build / "bench/bench_dispatch_worker"), "shop"])
         direct = Party("direct", worker, None)
+        self.iso = [Party("direct", self.iso_server(), None), Party("batond", iso_port, None)]
         return [direct, batond, self.haproxy(worker), self.nginx(worker), self.sslh(worker), *self.node()]
+
+    def iso_server(self) -> int:
+        """An example, which knows nothing of batond, and has a port as well."""
+        port = free_port()
+        self.environment["BATON_ISO_LISTEN"] = f"127.0.0.1:{port}"
+        server = self.start([str(self.build / "examples/iso_server"), "ORDERS"], stdout=subprocess.PIPE)
+        del self.environment["BATON_ISO_LISTEN"]
+        assert server.stdout is not None
+        server.stdout.readline()
+        return port
 
     def haproxy(self, worker: int) -> Party:
         port = free_port()
@@ -220,9 +237,9 @@ stream {{
         pid = int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
         return [alone, Party("Node cluster", port, pid, "Node alone")]
 
-    def load(self, party: Party, *words: str) -> Dict[str, Any]:
+    def load(self, party: Party, *words: str, hello: Optional[bytes] = None) -> Dict[str, Any]:
         program = [str(self.build / "bench/bench_dispatch_load"), str(party.port), *words]
-        done = subprocess.run(program, input=self.hello, capture_output=True, timeout=120)
+        done = subprocess.run(program, input=hello or self.hello, capture_output=True, timeout=120)
         if done.returncode != 0:
             sys.exit(f"bench: {party.name}: {done.stderr.decode()}\n{(self.folder / 'errors').read_text()[-2000:]}")
         return json.loads(done.stdout)
@@ -250,6 +267,9 @@ stream {{
                 if block > 0:
                     party.rates.append(rate["per_second"])
                     party.latencies.append(alone["us"])
+        for _ in range(blocks):
+            for party in self.iso:
+                party.latencies.append(self.load(party, "first", str(block_ms * 2), hello=CR)["us"])
         for party in parties:
             if party.name.startswith("Node"):
                 continue  # its worker is another one
@@ -281,7 +301,12 @@ stream {{
                 row["cpu_s_per_GB"] = statistics.median(party.more["cpu_s_per_GB"])
             row.update(party.more.get("held", {}))
             rows.append(row)
-        return {"load_before": load_before, "kernel": platform.release(), "processors": len(os.sched_getaffinity(0)),
+        iso: Dict[str, Any] = {
+            party.name: {key: statistics.median(each[key] for each in party.latencies) for key in ("p50", "p99")}
+            for party in self.iso}
+        iso["p50_of_direct"] = statistics.median(
+            a["p50"] / b["p50"] for a, b in zip(self.iso[1].latencies, self.iso[0].latencies))
+        return {"iso": iso, "load_before": load_before, "kernel": platform.release(), "processors": len(os.sched_getaffinity(0)),
                 "quick": self.quick, "held": count, "blocks": len(parties[0].rates), "rows": rows}
 
 
@@ -300,6 +325,9 @@ def table(result: Dict[str, Any]) -> str:
     best = max(row["of_direct"] for row in result["rows"][2:5])
     ours = result["rows"][1]["of_direct"]
     lines.append(f"  batond: {ours:.2f} of direct, {ours / best:.2f} times the best proxy; Node's cluster is compared with Node alone.")
+    iso = result["iso"]
+    lines.append(f"  ISO, CR to CC: direct p50 {iso['direct']['p50']:.0f} us, p99 {iso['direct']['p99']:.0f}; behind batond "
+                 f"{iso['batond']['p50']:.0f}, {iso['batond']['p99']:.0f}: {iso['p50_of_direct']:.2f} of direct")
     lines.append(f"  {result['blocks']} blocks of each in turn, medians; kernel {result['kernel']}, {result['processors']} processors, "
                  f"load before {result['load_before']:.2f}")
     return "\n".join(lines)

@@ -2,8 +2,9 @@
 // baton: bench/dispatch_load.cpp: the clients of dispatch.py.
 //
 //   dispatch_load PORT short PARALLEL MILLISECONDS   a line of JSON: connections/s, p50 and p99 in microseconds
-//   dispatch_load PORT bulk OCTETS                   ... octets/s
-//   dispatch_load PORT hold COUNT                    says "held" when all are open, and keeps them until its input ends
+//   dispatch_load PORT first COUNT                   ... p50 and p99: one connection after the other, to the first
+//   octet dispatch_load PORT bulk OCTETS                   ... octets/s dispatch_load PORT hold COUNT says "held" when
+//   all are open, and keeps them until its input ends
 //
 // A short connection: connect, say what stands on standard input (a ClientHello), read 64 octets and the end. Its time
 // is from connect to the first octet back. PARALLEL of them are under way at any time. Every failure ends the program.
@@ -123,6 +124,21 @@ class Short {
   std::vector<double> times_;
 };
 
+/// Connect, `hello`, and the first octet back, after which the client closes.
+Json first_octets(std::size_t count, const std::string& hello) {
+  std::vector<double> times;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Nanoseconds begin = now();
+    const int fd = open_connection(0);
+    if (write(fd, hello.data(), hello.size()) != static_cast<ssize_t>(hello.size())) fail("write");
+    char octet = 0;
+    if (read(fd, &octet, 1) != 1) fail("read");
+    times.push_back(static_cast<double>(now() - begin) / 1e3);
+    close(fd);
+  }
+  return {{"us", summary(std::move(times))}};
+}
+
 Json bulk(std::uint64_t octets) {
   const int fd = open_connection(0);
   std::vector<char> block(std::size_t{1} << 18U);
@@ -167,7 +183,7 @@ std::string whole_input() {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-  if (argc < 4) fail("usage: dispatch_load PORT short PARALLEL MILLISECONDS | bulk OCTETS | hold COUNT");
+  if (argc < 4) fail("usage: dispatch_load PORT short PARALLEL MILLISECONDS | first COUNT | bulk OCTETS | hold COUNT");
   port = static_cast<std::uint16_t>(std::atoi(argv[1]));
   const std::string_view what = argv[2];
   const auto count = static_cast<std::size_t>(std::atoll(argv[3]));
@@ -175,8 +191,12 @@ int main(int argc, char* argv[]) {
     hold(count);
     return 0;
   }
-  const Json result =
-      what == "bulk" ? bulk(count)
-                     : Short{count, static_cast<Nanoseconds>(std::atoll(argv[4])) * 1'000'000, whole_input()}.run();
+  Json result;
+  if (what == "first")
+    result = first_octets(count, whole_input());
+  else if (what == "bulk")
+    result = bulk(count);
+  else
+    result = Short{count, static_cast<Nanoseconds>(std::atoll(argv[4])) * 1'000'000, whole_input()}.run();
   std::printf("%s\n", result.dump().c_str());
 }
