@@ -61,15 +61,18 @@ void Worker::give(VisitorPtr visitor) {
 
 std::size_t Worker::recall(std::size_t most) {
   std::size_t asked = 0;
+  bool read = false;
   for (const auto& [id, visitor] : under_way_) {
     if (asked == most) break;
-    if (visitor->asked_back || link_.recall(id).value_or(0) == 0) continue;
+    if (visitor->asked_back) continue;
+    read = true;
+    if (link_.recall(id).value_or(0) == 0) continue;
     visitor->asked_back = true;
     ++asked;
   }
-  if (asked == 0) return 0;
   asked_back_ += asked;
-  // It has read the link, too. Not from within the caller's walk over the workers.
+  if (!read) return 0;
+  // To recall is to read, also where nothing can be asked for. Not from within the caller's walk over the workers.
   asio::post(loop_, [this, alive = alive_] {
     if (*alive && watched_.is_open()) read_outcomes();
   });

@@ -111,6 +111,20 @@ TEST_F(WorkerTest, HearsAnOutcomeThatGivingHasRead) {
   EXPECT_EQ(heard.moves, 2);
 }
 
+TEST_F(WorkerTest, HearsAnOutcomeThatRecallingHasRead) {
+  ASSERT_TRUE(program.credit(1));
+  turn();
+  worker->give(visitor());
+  turn();
+  ASSERT_EQ(worker->under_way(), 1U);
+  // It was taken just before: there is nothing left to ask for, and the link does not poll readable any more.
+  ASSERT_TRUE(program.take(Deadline::now()));
+  EXPECT_EQ(worker->recall(1), 0U);
+  turn();
+  EXPECT_EQ(heard.moves, 1);
+  EXPECT_EQ(worker->under_way(), 0U);
+}
+
 TEST_F(WorkerTest, ComesToAnEndWithItsLink) {
   ASSERT_TRUE(program.credit(1));
   turn();
