@@ -43,7 +43,7 @@ std::expected<std::unique_ptr<Predecessor>, std::string> Predecessor::meet(asio:
 }
 
 Predecessor::Predecessor(asio::io_context& loop, Link link, UniqueFd control)
-    : link_{std::move(link)}, control_{std::move(control)}, watched_{loop}, group_{link_} {}
+    : link_{std::move(link)}, control_{std::move(control)}, watched_{loop}, pause_{loop}, group_{link_} {}
 
 Predecessor::~Predecessor() {
   *alive_ = false;
@@ -117,6 +117,8 @@ void Predecessor::take_late() {
     auto taken = link_.take(Deadline::now());
     if (!taken) {
       if (taken.error().would_block()) return watch();
+      // Nothing is lost: what could not be taken waits.
+      if (lacks_room(taken.error().number())) return pause_.begin([this] { take_late(); });
       if (!taken.error().ended()) journal().error("the batond before: {}", taken.error().text());
       (void)watched_.release();
       link_.close();

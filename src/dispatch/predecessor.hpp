@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/accept_pause.hpp"
 #include "dispatch/conversation.hpp"
 #include "dispatch/inheritance.hpp"
 
@@ -67,6 +68,7 @@ class Predecessor {
   Link link_;
   UniqueFd control_;
   asio::posix::stream_descriptor watched_;  // the link's number, which it does not own
+  AcceptPause pause_;
   HeldGroup group_;
   Inbox inbox_;
   Inheritance inheritance_;
