@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/predecessor.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
 
 #include "dispatch/journal.hpp"
+#include "os/descriptors.hpp"
 #include "os/socket.hpp"
 #include "os/spawn.hpp"
 
@@ -18,7 +20,7 @@ using nlohmann::json;
 /// For each step of the other one, which needs milliseconds and ends us where we wait in vain.
 constexpr std::chrono::seconds patience{30};
 /// End points that may be on their way here at once. Each is a descriptor.
-constexpr std::size_t room = 256;
+std::size_t room() noexcept { return std::clamp<std::size_t>(os::descriptor_limit() / 8, 1, 256); }
 
 std::string lost(const Error& error) {
   return error.ended() || error.number() == ECANCELED ? "the batond that it was to follow has ended or goes on itself"
@@ -64,7 +66,7 @@ void Predecessor::failed(const std::string& why) {
 }
 
 std::expected<void, std::string> Predecessor::prepared() {
-  if (auto credit = link_.credit(room); !credit) return std::unexpected{lost(credit.error())};
+  if (auto credit = link_.credit(room()); !credit) return std::unexpected{lost(credit.error())};
   if (auto said = say(link_, {{"say", "prepared"}}, Deadline{patience}); !said)
     return std::unexpected{lost(said.error())};
   if (auto collected = group_.collect(Deadline{patience}); !collected) return std::unexpected{lost(collected.error())};
@@ -99,7 +101,7 @@ std::expected<Predecessor::Estate, std::string> Predecessor::commit() {
 
 void Predecessor::running(std::function<void(VisitorPtr)> late) {
   late_ = std::move(late);
-  (void)link_.credit(room);
+  (void)link_.credit(room());
   // If it has died meanwhile, all is here.
   (void)say(link_, {{"say", "running"}}, Deadline{patience});
   watched_.assign(link_.native_handle());

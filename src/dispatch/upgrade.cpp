@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "dispatch/journal.hpp"
+#include "os/descriptors.hpp"
 #include "os/socket.hpp"
 
 namespace baton::dispatch {
@@ -25,8 +26,8 @@ constexpr std::chrono::seconds longest_pause{5};
 /// One message has so many end points with their blobs, in its frame.
 constexpr std::size_t most_at_once = 128;
 /// Clients in the group: the pause is no longer, and the other one needs no more descriptors, however many wait. The
-/// rest follow when it runs, as those do who come back later.
-constexpr std::size_t most_in_group = 1024;
+/// rest follow when it runs, as those do who come back later. Each takes descriptors until it has moved.
+std::size_t most_in_group() noexcept { return std::clamp<std::size_t>(os::descriptor_limit() / 8, 1, 1024); }
 constexpr std::chrono::seconds time_to_say{1};
 /// How soon a full link is tried again, and the outcomes are asked for that a dead process leaves undecided for a
 /// moment.
@@ -226,9 +227,10 @@ void Upgrade::hand_over() {
   set_time(longest_pause, "it did not take over in time");
   sockets_ = sockets->size();
   std::ranges::move(*sockets, std::back_inserter(heirlooms_));
+  const std::size_t most = most_in_group();
   for (VisitorPtr& visitor : owner_.freeze()) {
     ++clients_;
-    if (visitors_.size() < most_in_group) {
+    if (visitors_.size() < most) {
       visitor->told = told_of(*visitor);
       visitors_.push_back(std::move(visitor));
     } else {

@@ -242,6 +242,21 @@ class Kept(Upgrades):
         for client in half:
             self.assertEqual(read_exactly(client, 11)[5], 0xD0)
 
+    def test_a_small_table_of_descriptors(self) -> None:
+        """The group is smaller than the clients that wait, and what is held ready for it fits, too."""
+        self.start_linked(POOLS, 'wait = "30m"\n')
+        resource.prlimit(self.batond.pid, resource.RLIMIT_NOFILE, (256, 256))  # the next one's, too
+        self.start_worker("shop", "S")
+        half = [self.client(iso(b"SHOP")[:6]) for _ in range(70)]
+        self.until(lambda: self.status()["undecided"] == len(half), "they wait")
+        for _ in range(2):
+            self.assertEqual(self.upgraded()["clients"], len(half))
+            self.until(lambda: self.status()["undecided"] == len(half), "they wait there")
+        for client in half:
+            client.sendall(iso(b"SHOP")[6:])
+        for client in half:
+            self.assertEqual(read_exactly(client, 11)[5], 0xD0)
+
     def test_the_address_of_a_proxy_header(self) -> None:
         self.start_linked('[pool.a]\nhold = "20s"\n[pool.b]\n[[route]]\npool = "a"\nhost = "*"\nsource = "192.0.2.0/24"\n'
                           '[[route]]\npool = "b"\nhost = "*"\n', 'proxy = "required"\n')
