@@ -336,7 +336,11 @@ void Pool::has_credit(Worker& worker) {
   Member* const member = member_of(worker);
   if (member != nullptr && !std::exchange(member->announced, true)) {
     // Before it gets anything: it has credit only now.
-    if (std::erase(drained_, worker.process()) > 0) member->draining = true;
+    // One link of a process, not all that it has.
+    if (const auto drained = std::ranges::find(drained_, worker.process()); drained != drained_.end()) {
+      drained_.erase(drained);
+      member->draining = true;
+    }
     owner_.worker_up(*this, member->name, worker.process());
   }
   owner_.has_room(*this);
