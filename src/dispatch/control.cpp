@@ -144,6 +144,9 @@ std::optional<json> Control::answer(std::string_view request, Reply later) {
 
 json Control::drain(const json& request) {
   if (!request.contains("pool")) {
+    // Meant for a worker: not for all.
+    if (request.contains("worker") || request.contains("on"))
+      return failed("name the \"pool\", too; without \"pool\", \"worker\" and \"on\" all of batond is drained");
     actions_.drain();
     return {{"ok", true}};
   }
@@ -153,6 +156,7 @@ json Control::drain(const json& request) {
     return failed("\"pool\" is a name, \"worker\" the id of a worker, \"on\" true or false");
   const std::string pool = request["pool"];
   const std::uint64_t worker = whole ? 0 : request["worker"].get<std::uint64_t>();
+  if (!whole && worker == 0) return failed("no worker has the id 0; without \"worker\" the whole pool is meant");
   if (dispatcher_.set_draining(pool, worker, request.value("on", true))) return {{"ok", true}};
   return failed(whole ? "there is no pool \"" + pool + "\""
                       : "pool \"" + pool + "\" has no worker " + std::to_string(worker) + ", or there is no such pool");

@@ -24,8 +24,7 @@
 //                         or "connect"
 //   {"do": "drain"}    -> {"ok": true}; accepts no more, and ends when nothing is under way
 //   {"do": "drain", "pool": "shop", "worker": 1, "on": true}  -> {"ok": true}; that worker (without "worker": each of
-//   the
-//                         pool) gets nothing new; "on": false: it does again
+//                         the pool) gets nothing new; "on": false: it does again. Not without "pool"
 //   {"do": "reload"}   -> {"ok": true, "findings": []}, or "ok": false: the configuration before goes on
 //                         findings: {"severity": "error", "line": 12, "column": 7, "path": "route[0].pool",
 //                                    "what": "...", "advice": "..."}

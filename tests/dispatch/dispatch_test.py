@@ -212,6 +212,11 @@ class Workers(House):
         self.assertTrue(self.ask("drain", pool="p", worker=first, on=False)["ok"])
         self.assertEqual({self.greeted_by(self.client(http("a"))) for _ in range(6)}, {"A", "B"})
         self.assertFalse(self.ask("drain", pool="p", worker=12345)["ok"])
+        # What was meant for a worker ends neither the pool nor batond.
+        for meant in ({"worker": first}, {"on": False}, {"pool": "p", "worker": 0}):
+            self.assertFalse(self.ask("drain", **meant)["ok"], meant)
+        self.assertFalse(self.ask("status")["draining"])
+        self.assertFalse(any(w["draining"] for w in self.workers("p")))
 
     def test_a_worker_finds_the_batond_that_follows(self) -> None:
         self.start_batond(self.POOL)
