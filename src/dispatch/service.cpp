@@ -259,7 +259,10 @@ class Service final : Upgrade::Owner {
 
   void drain() {
     if (upgrade_ && !handed_over_) {
-      drain_then_ = true;
+      if (std::exchange(drain_then_, true)) {
+        journal().warn("told again to end, while the upgrade is called off: the clients that wait are closed");
+        return loop_.stop();
+      }
       return upgrade_->call_off("this batond was told to end");
     }
     if (std::exchange(told_to_end_, true)) {
