@@ -221,6 +221,8 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
     ++counters_.dissolved;
     return;
   }
+  // A worker had it: should it be held again, its time begins anew. Without credit it was not.
+  if (error != EAGAIN) visitor->hold_until = {};
   // It has been recalled, and its worker has not refused it.
   if (frozen_ || successor_ || error == ECANCELED) return route(std::move(visitor), true);
   // No credit, or a full link: it may take it later.
