@@ -117,15 +117,26 @@ void Dispatcher::recall_from_silent() {
   if (frozen_) return;
   const Clock::time_point now = Clock::now();
   const Duration answer = plan_->configuration.limits.answer;
+  const std::size_t with_successor = successor_ ? plan_->configuration.limits.undecided : 0;
+  const auto room_in = [&](std::size_t pool) {
+    std::size_t room = 0;
+    pools_[pool]->states(workers_[pool], answer, now);
+    for (const routing::WorkerState& worker : workers_[pool])
+      if (worker.up && !worker.draining) room += worker.credit;
+    return room;
+  };
   for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
     if (!pools_[pool]->has_silent(answer, now)) continue;
-    std::size_t room = successor_ ? plan_->configuration.limits.undecided : 0;
-    for (const std::size_t each : plan_->orders[pool]) {
-      pools_[each]->states(workers_[each], answer, now);
-      for (const routing::WorkerState& worker : workers_[each])
-        if (worker.up && !worker.draining) room += worker.credit;
-    }
+    std::size_t room = with_successor;
+    for (const std::size_t each : plan_->orders[pool]) room += room_in(each);
     pools_[pool]->recall(room, answer, now);
+  }
+  for (const auto& retired : retired_pools_) {
+    if (!retired->has_silent(answer, now)) continue;
+    // The routes of now decide where they go.
+    std::size_t room = with_successor;
+    for (std::size_t pool = 0; pool < pools_.size(); ++pool) room += room_in(pool);
+    retired->recall(room, answer, now);
   }
 }
 
