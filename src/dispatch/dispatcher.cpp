@@ -84,10 +84,14 @@ bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
   return true;
 }
 
+bool Dispatcher::expects(std::size_t pool, Clock::time_point now) const {
+  return std::ranges::any_of(plan_->orders[pool], [&](std::size_t each) { return pools_[each]->expects(now); });
+}
+
 void Dispatcher::hold(VisitorPtr visitor, std::size_t pool) {
   const Clock::time_point now = Clock::now();
   if (visitor->hold_until == Clock::time_point{}) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
-  if (pools_[pool]->expects(now)) visitor->hold_until = std::max(visitor->hold_until, now + tick_time);
+  if (expects(pool, now)) visitor->hold_until = std::max(visitor->hold_until, now + tick_time);
   if (now >= visitor->hold_until || held_count_ >= plan_->configuration.limits.undecided) {
     ++counters_.no_worker;
     return say_farewell(std::move(visitor), recognise::Ending::NoWorker);
@@ -146,10 +150,10 @@ void Dispatcher::retry_held() {
   for (std::size_t pool = 0; pool < held_.size(); ++pool) {
     std::deque<VisitorPtr> all = std::exchange(held_[pool], {});
     bool nobody = false;
-    const bool expects = !all.empty() && pools_[pool]->expects(now);
+    const bool some_are_to_come = !all.empty() && expects(pool, now);
     for (VisitorPtr& visitor : all) {
       // Its time begins when they have come.
-      if (expects) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
+      if (some_are_to_come) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
       if (!nobody && place(visitor, pool)) {
         --held_count_;
         continue;

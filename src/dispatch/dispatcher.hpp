@@ -129,6 +129,8 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void route(VisitorPtr visitor, bool again);
   /// False: it was not placed, and is the caller's still.
   [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);
+  /// Workers of another batond are still to come, to it or to those that it falls back to.
+  [[nodiscard]] bool expects(std::size_t pool, Clock::time_point now) const;
   void hold(VisitorPtr visitor, std::size_t pool);
   void retry_held();
   void tick();
