@@ -70,7 +70,9 @@ void CalledTsap::watch(Place place) {
 
 void CalledTsap::end(Place place, int error) {
   VisitorPtr visitor = std::move((*place)->visitor);
+  const bool kept = error == 0 || (*place)->request.is_untouched(FdRef{visitor->connection.native_handle()});
   asked_.erase(place);
+  if (!kept) error = EUCLEAN;
   if (error == 0) return owner_.tsap_took(std::move(visitor));
   owner_.tsap_refused(std::move(visitor), error);
 }

@@ -25,7 +25,8 @@ class CalledTsap {
   class Owner {
    public:
     virtual void tsap_took(VisitorPtr visitor) = 0;
-    /// `error`: ECONNREFUSED, there is nobody of that name; else why it was not taken.
+    /// `error`: ECONNREFUSED, there is nobody of that name; EUCLEAN, somebody has used it and not taken it; else why it
+    /// was not taken.
     virtual void tsap_refused(VisitorPtr visitor, int error) = 0;
 
    protected:

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "dispatch/journal.hpp"
+#include "os/tcp_abort.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -217,6 +218,10 @@ void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
   if (error == ECONNREFUSED) {
     ++counters_.no_route;
     return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
+  }
+  if (error == EUCLEAN) {
+    ++counters_.dissolved;
+    return os::abort_connection(FdRef{visitor->connection.native_handle()});
   }
   ++counters_.no_worker;
   if (const Clock::time_point now = Clock::now(); now - said_tsap_refuses_ >= between_complaints) {

@@ -91,7 +91,7 @@ Result<std::size_t> Link::give(Lock& lock, std::span<const std::shared_ptr<Given
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (pumped == Pumped::Full) return fail(Fault::FrameExpected);
     if (auto waited = pause(lock, waiting, POLLIN); !waited) {
-      wanted_credit_ = least;
+      if (credit_ < least) wanted_credit_ = least;  // else outcomes make room
       return waited.error().fault == Fault::WouldBlock ? fail(Fault::NoCredit) : std::unexpected{waited.error()};
     }
   }

@@ -47,6 +47,7 @@ os::Result<void> IsoListener::take_from_backlog(FdRef set) {
     if (!connection) {
       const int error = os::number(connection.error());
       const bool short_of = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+      if (short_of && port_ && port_->make_room()) continue;
       return short_of ? os::failure(error) : os::Result<void>{};
     }
     const auto peer = os::peer_credentials(connection->ref());

@@ -60,29 +60,44 @@ Result<std::shared_ptr<IsoPort>> open_port(Result<std::vector<HiddenFd>> listene
   return std::make_shared<IsoPort>(std::move(*set), std::move(*timer), std::move(*listeners));
 }
 
+/// A port of which a process has one, while somebody uses it.
+class Shared {
+ public:
+  template <class Listen>
+  Result<std::shared_ptr<IsoPort>> get(Listen listen) {
+    const std::lock_guard lock{mutex_};
+    // What a parent process has opened is not this one's.
+    if (auto port = made_in_ == generation() ? current_.lock() : nullptr) return port;
+    auto port = open_port(listen());
+    if (port) {
+      current_ = *port;
+      made_in_ = generation();
+    }
+    return port;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::weak_ptr<IsoPort> current_;
+  std::uint32_t made_in_ = 0;
+};
+
 }  // namespace
 
 IsoPort::IsoPort(UniqueFd set, UniqueFd timer, std::vector<HiddenFd> listeners)
     : set_{std::move(set)}, timer_{std::move(timer)}, listeners_{std::move(listeners)} {}
 
 Result<std::shared_ptr<IsoPort>> IsoPort::of_process() {
-  static std::mutex mutex;
-  static std::weak_ptr<IsoPort> current;
-  static std::uint32_t made_in = 0;
+  static Shared shared;
   const char* const setting = ::secure_getenv("BATON_ISO_LISTEN");
   if (setting == nullptr || *setting == '\0') return nullptr;
-  const std::lock_guard lock{mutex};
-  // What a parent process has opened is not this one's.
-  if (auto port = made_in == generation() ? current.lock() : nullptr) return port;
-  auto port = open_port(listen_at(setting));
-  if (port) {
-    current = *port;
-    made_in = generation();
-  }
-  return port;
+  return shared.get([setting] { return listen_at(setting); });
 }
 
-Result<std::shared_ptr<IsoPort>> IsoPort::without_address() { return open_port({}); }
+Result<std::shared_ptr<IsoPort>> IsoPort::without_address() {
+  static Shared shared;
+  return shared.get([] { return Result<std::vector<HiddenFd>>{}; });
+}
 
 void IsoPort::open_tsap(const tsap::Selector& selector, const std::shared_ptr<RequestQueue>& queue) {
   const std::lock_guard lock{mutex_};
@@ -96,6 +111,11 @@ void IsoPort::close_tsap(const tsap::Selector& selector) {
 
 os::Result<os::Address> IsoPort::address() const {
   return listeners_.empty() ? os::failure(ENOTCONN) : os::local_address(listeners_.front().ref());
+}
+
+bool IsoPort::make_room() {
+  const std::lock_guard lock{mutex_};
+  return forget_oldest();
 }
 
 void IsoPort::take_over(UniqueFd connection) {

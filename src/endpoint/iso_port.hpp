@@ -35,7 +35,7 @@ class IsoPort {
   /// PortDenied; System: other errors of bind(2) and listen(2).
   static Result<std::shared_ptr<IsoPort>> of_process();
 
-  /// Without an address: for connections that other processes have accepted.
+  /// One without an address, for connections that other processes have accepted: the same for all who ask.
   static Result<std::shared_ptr<IsoPort>> without_address();
 
   /// Readable when progress() may have something to do.
@@ -45,6 +45,8 @@ class IsoPort {
   void close_tsap(const tsap::Selector& selector);
   /// As one that has just been accepted.
   void take_over(UniqueFd connection);
+  /// Gives a descriptor back, of the peer that has kept one for longest without a request. False: there is none.
+  bool make_room();
   /// Takes in what has arrived, never waits. Errors: as accept4(2), where descriptors or memory are short.
   os::Result<void> progress();
   /// Where it listens: the first address, with the port that the kernel chose where 0 was asked for. ENOTCONN: nowhere.

@@ -114,7 +114,10 @@ Result<int> IsoSocket::accept(const Waiting& waiting) {
       queue = listener_->queue();
       const auto progress = listener_->progress(FdRef{number});
       if (!progress && !listener_->has_request()) return fail(progress.error());
-      if (auto request = listener_->next()) return accepted(std::move(*request));
+      while (auto request = listener_->next()) {
+        // One that another process has given twice is an end point of this one already.
+        if (!is_known(request->descriptor.ref())) return accepted(std::move(*request));
+      }
     }
     if (!waiting.may_block()) return fail(Fault::WouldBlock);
     std::array<pollfd, 2> entries{{{number, POLLIN, 0}, {queue->event().get(), POLLIN, 0}}};

@@ -115,7 +115,7 @@ class Link final : public IsoConnection {
     wanted_credit_ = 0;
     return credit_;
   }
-  /// The last give() has failed for want of credit, there is some now, and the program does not know.
+  /// The last give() has failed for want of credit, there is some now, and the program has not been told.
   [[nodiscard]] bool credit_has_come(const Lock&) const noexcept {
     return wanted_credit_ > 0 && credit_ >= wanted_credit_;
   }

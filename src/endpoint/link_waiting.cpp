@@ -127,7 +127,10 @@ IsoConnection::Question Link::ask(const Lock& lock, pollfd& entry) {
       if (ended(lock) || os::monotonic_now() >= question.until) entry.revents = POLLOUT | POLLHUP;
       break;
     case transport::State::Open:
-      if (reading && readable(lock)) entry.revents = POLLIN;
+      if (reading && readable(lock)) {
+        entry.revents = POLLIN;
+        if (credit_has_come(lock)) wanted_credit_ = 0;  // once: nobody has to give
+      }
       question.kernel.events |= entry.events & POLLOUT;
       question.mask = entry.events & POLLOUT;  // the library's own replies wait for room too
       break;

@@ -131,6 +131,7 @@ void GivenMove::number_lost() noexcept {
 
 Result<std::vector<std::shared_ptr<GivenMove>>> Link::await_outcomes(Lock& lock, std::size_t most,
                                                                      const Waiting& waiting) {
+  if (credit_has_come(lock)) wanted_credit_ = 0;  // who hears of outcomes has been told
   while (outcomes_.empty()) {
     if (in_doubt_ == 0 && !given_group_) return fail(Fault::NoSuchMove);
     BATON_FAULT_POINT(outcomes_awaited);

@@ -182,17 +182,23 @@ void tell_lost() noexcept {
 
 void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
+  std::shared_ptr<Object> last;  // destroyed without the lock
   const std::lock_guard lock{t.mutex};
   lose(t, evict(t, number, cookie, true), object);
-  t.by_cookie[cookie] = {std::move(object), number};
+  Table::Entry& entry = t.by_cookie[cookie];
+  last = std::exchange(entry.object, std::move(object));
+  entry.number = number;
   t.cookie_of[number] = cookie;
   t.count();
 }
 
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
+  std::shared_ptr<Object> last;  // destroyed without the lock
   const std::lock_guard lock{t.mutex};
-  t.by_cookie[cookie] = {std::move(object), -1};
+  Table::Entry& entry = t.by_cookie[cookie];
+  last = std::exchange(entry.object, std::move(object));
+  entry.number = -1;
   t.count();
 }
 

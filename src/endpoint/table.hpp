@@ -55,6 +55,11 @@ struct Found {
   std::uint64_t cookie = 0;  // of the number, 0 if it is no socket or nothing is known at all
 };
 [[nodiscard]] Found find(int number) noexcept;
+/// The same descriptor is an end point of this process already, under whatever number.
+[[nodiscard]] inline bool is_known(FdRef descriptor) noexcept {
+  const Found known = find(descriptor.get());
+  return known.object && !known.foreign;
+}
 
 /// Registers an object under the cookie of the socket that `number` names. What stood under the number before is lost,
 /// unless another number of the program names the same socket: then it goes on under that one.

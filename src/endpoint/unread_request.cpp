@@ -57,7 +57,7 @@ os::Result<UnreadRequest> UnreadRequest::give(const tsap::Selector& called, FdRe
   const int number = connection.get();
   if (auto sent = os::send_message(link->ref(), {&part, 1}, {&number, 1}, {.dont_wait = true}); !sent)
     return std::unexpected{sent.error()};
-  return UnreadRequest{std::move(*link)};
+  return UnreadRequest{std::move(*link), item->image.position};
 }
 
 std::optional<handoff::TakeOutcome> UnreadRequest::outcome() {
@@ -74,6 +74,10 @@ std::optional<handoff::TakeOutcome> UnreadRequest::outcome() {
   const auto* const taken = frame ? std::get_if<handoff::Taken>(&frame->body) : nullptr;
   if (taken == nullptr || taken->items.size() != 1) return handoff::TakeOutcome::Declined;
   return taken->items[0].outcome;
+}
+
+bool UnreadRequest::is_untouched(FdRef connection) const noexcept {
+  return endpoint::untouched(connection, from_image(position_));
 }
 
 handoff::TakeOutcome UnreadRequest::give_up() {
@@ -94,6 +98,8 @@ UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, 
   auto outcome = handoff::TakeOutcome::Taken;
   if (received.descriptors.size() != 1) {
     outcome = handoff::TakeOutcome::NoDescriptor;
+  } else if (is_known(received.descriptors[0].ref())) {
+    outcome = handoff::TakeOutcome::WrongCookie;  // one end point cannot be two
   } else if (!has_room) {
     outcome = handoff::TakeOutcome::NoCredit;
   } else {
@@ -110,7 +116,6 @@ UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, 
   }
   UniqueFd connection = std::move(received.descriptors[0]);
   received.descriptors.clear();
-  endpoint::erase(item->image.cookie);  // what this process may have known of it is over
   os::make_accepted(connection.ref());
   return connection;
 }

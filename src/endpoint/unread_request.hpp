@@ -37,15 +37,20 @@ class UnreadRequest {
 
   /// Readable when there is an outcome.
   [[nodiscard]] FdRef descriptor() const noexcept { return link_.ref(); }
-  /// Taken: the connection is the other process's; its last use here is close(2). NoCredit: its queue is full.
-  /// Declined: it has ended, or closed the name, without taking it. Nothing: not yet.
+  /// Taken: the connection is the other process's; its last use here is close(2). NoCredit: it has no room for one
+  /// more. Declined: it has ended, or closed the name, without taking it. Nothing: not yet.
   [[nodiscard]] std::optional<handoff::TakeOutcome> outcome();
   /// Waits no longer: Declined, or Taken if it had just been.
   [[nodiscard]] handoff::TakeOutcome give_up();
+  /// Not taken: whether the stream is where it was. If not, the other process has used what was not its own, and the
+  /// connection is best reset.
+  [[nodiscard]] bool is_untouched(FdRef connection) const noexcept;
 
  private:
-  explicit UnreadRequest(UniqueFd link) noexcept : link_{std::move(link)} {}
+  UnreadRequest(UniqueFd link, const handoff::Position& position) noexcept
+      : link_{std::move(link)}, position_{position} {}
   UniqueFd link_;
+  handoff::Position position_;
 };
 
 /// Whether a message that came to a TSAP's name is one that gives a connection.

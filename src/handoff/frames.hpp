@@ -63,7 +63,7 @@ enum class FrameType : std::uint8_t {
 enum class Kind : std::uint8_t {
   Connection = 1,
   ListeningSocket = 2,       // TCP; its accept queue goes with the file, and there is no stream position
-  UnreadConnectRequest = 3,  // reserved: a connection whose CR nobody has read
+  UnreadConnectRequest = 3,  // a connection whose CR nobody has read: to a listener, not over a link
 };
 
 enum class Family : std::uint8_t { Inet = 4, Inet6 = 6, Iso = 7 };
