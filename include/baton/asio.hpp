@@ -156,7 +156,7 @@ class AsyncLink {
 
   /// -> std::expected<Moved, MoveFailure<Connection>>: as Link::offer.
   template <class EndPoint, class Token>
-    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Octets already_read, Deadline deadline, Token&& token) {
     auto connection = detail::to_end_point(std::move(end_point));
     detail::Offers offer{waiter_.get(), {}, already_read};
@@ -167,12 +167,12 @@ class AsyncLink {
     return start(detail::Kind::Each, deadline, std::move(offer), std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Deadline deadline, Token&& token) {
     return async_offer(std::move(end_point), Octets{}, deadline, std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Token&& token) {
     return async_offer(std::move(end_point), Octets{}, Deadline::never(), std::forward<Token>(token));
   }
@@ -273,18 +273,21 @@ class AsyncLink {
   std::shared_ptr<detail::LinkWaiter> waiter_;
 };
 
-/// A Group of an AsyncLink: called off when it goes uncommitted; an operation that is under way keeps it.
+/// A Group of an AsyncLink: called off when it goes uncommitted; an operation that is under way keeps it. Called off by
+/// abort() or by a cancelled commit, it is off for good: every add and commit of it, under way or begun later, ends
+/// with ECANCELED, and what was not held yet comes back in that failure. The next attempt is another AsyncGroup.
 class AsyncGroup {
  public:
-  explicit AsyncGroup(AsyncLink& link) : waiter_{link.waiter_}, group_{std::make_shared<Group>(link.link())} {}
+  explicit AsyncGroup(AsyncLink& link)
+      : waiter_{link.waiter_}, common_{std::make_shared<detail::CommonGroup>(link.link())} {}
 
   /// -> std::expected<std::uint64_t, MoveFailure<Connection or Listener>>: as Group::add. In order, whether each is
   /// waited for or not; then the commit.
   template <class EndPoint, class Token>
-    requires(!std::is_lvalue_reference_v<EndPoint>)
-  auto async_add(EndPoint&& end_point, Octets already_read, Octets blob, Deadline deadline, Token&& token) {
+  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Octets already_read, Octets blob,
+                                                                 Deadline deadline, Token&& token) {
     auto owned = detail::to_end_point(std::move(end_point));
-    detail::Adds<typename decltype(owned)::value_type> add{group_, {}, already_read, blob};
+    detail::Adds<typename decltype(owned)::value_type> add{common_, {}, already_read, blob};
     if (owned)
       add.end_point = std::move(*owned);
     else
@@ -293,13 +296,12 @@ class AsyncGroup {
                          std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-    requires(!std::is_lvalue_reference_v<EndPoint>)
-  auto async_add(EndPoint&& end_point, Deadline deadline, Token&& token) {
+  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Deadline deadline,
+                                                                 Token&& token) {
     return async_add(std::move(end_point), Octets{}, Octets{}, deadline, std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-    requires(!std::is_lvalue_reference_v<EndPoint>)
-  auto async_add(EndPoint&& end_point, Token&& token) {
+  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Token&& token) {
     return async_add(std::move(end_point), Deadline::never(), std::forward<Token>(token));
   }
 
@@ -307,30 +309,33 @@ class AsyncGroup {
   template <class Token>
   auto async_commit(Deadline deadline, Token&& token) {
     return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Give, deadline,
-                         detail::Commits{group_}, std::forward<Token>(token));
+                         detail::Commits{common_}, std::forward<Token>(token));
   }
   template <class Token>
   auto async_commit(Token&& token) {
     return async_commit(Deadline::never(), std::forward<Token>(token));
   }
-  /// Everything comes back by async_outcomes(). Does not wait.
-  std::expected<void, Error> abort() noexcept { return group_->abort(); }
+  /// What is held comes back by async_outcomes(). Does not wait. ENOENT: nothing is held, or it is committed already.
+  std::expected<void, Error> abort() noexcept {
+    waiter_->look_soon();
+    return common_->call_off();
+  }
   /// -> std::expected<std::vector<Outcome>, Error>: as Group::outcomes: of all that was added.
   template <class Token>
   auto async_outcomes(Deadline deadline, Token&& token) {
     return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Outcomes, deadline,
-                         detail::Settles{group_}, std::forward<Token>(token));
+                         detail::Settles{common_}, std::forward<Token>(token));
   }
   template <class Token>
   auto async_outcomes(Token&& token) {
     return async_outcomes(Deadline::never(), std::forward<Token>(token));
   }
   /// End points whose outcome is not known.
-  [[nodiscard]] std::size_t size() const noexcept { return group_->size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return common_->group.size(); }
 
  private:
   std::shared_ptr<detail::LinkWaiter> waiter_;
-  std::shared_ptr<Group> group_;
+  std::shared_ptr<detail::CommonGroup> common_;
 };
 
 /// A HeldGroup of an AsyncLink: refused when it goes before async_ready() has succeeded.

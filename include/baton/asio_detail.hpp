@@ -55,6 +55,8 @@ class Operation {
   virtual bool attempt() = 0;
   /// Completes it as it is.
   virtual void stop(Error why) = 0;
+  /// It is not attempted any more but stopped, ECANCELED, wherever it stands.
+  [[nodiscard]] virtual bool is_off() const noexcept { return cancelled; }
 
   const Kind kind;
   const Deadline deadline;
@@ -108,6 +110,11 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
     operation.cancelled = true;
     look_soon();
   }
+  /// Not from within the caller.
+  void look_soon() {
+    if (std::exchange(posted_, true)) return;
+    asio::post(descriptor_.get_executor(), Wakeup{shared_from_this(), &Waiter::on_turn});
+  }
   /// All complete, ECANCELED.
   void stop_all() {
     const auto all = std::exchange(operations_, {});
@@ -132,10 +139,6 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   // A process has died and its link lives on, held by a child of it: seen by looking, not on the descriptor.
   static constexpr std::chrono::seconds death_time{1};
 
-  void look_soon() {
-    if (std::exchange(posted_, true)) return;
-    asio::post(descriptor_.get_executor(), Wakeup{shared_from_this(), &Waiter::on_turn});
-  }
   void on_turn(bool) {
     posted_ = false;
     look();
@@ -196,7 +199,7 @@ class Waiter : public std::enable_shared_from_this<Waiter> {
   /// Whether it has completed.
   static bool settle(Operation& operation, bool is_first) {
     operation.last.advanced = false;
-    if (operation.cancelled) {
+    if (operation.is_off()) {
       operation.stop(cancelled());
       return true;
     }
@@ -266,7 +269,7 @@ inline void Wakeup::operator()(asio::error_code error) {
 }
 
 /// A body with the handler that hears of its end. Body: Result; attempt(Attempted&) -> std::optional<Result>;
-/// stop(Error) -> Result.
+/// stop(Error) -> Result; is_off() -> bool, if something else than its own cancellation ends it.
 template <class Body, class Handler>
 class Running final : public Operation {
  public:
@@ -283,6 +286,10 @@ class Running final : public Operation {
     return true;
   }
   void stop(Error why) override { complete(body_.stop(std::move(why))); }
+  [[nodiscard]] bool is_off() const noexcept override {
+    if constexpr (requires { body_.is_off(); }) return cancelled || body_.is_off();
+    return cancelled;
+  }
   [[nodiscard]] auto slot() const noexcept { return asio::get_associated_cancellation_slot(handler_); }
 
  private:

@@ -179,12 +179,25 @@ struct Sends {
   std::size_t sent = 0;
 };
 
+/// The group that the operations of an AsyncGroup have in common. Off, it takes no part in anything any more: what was
+/// not held yet would open a new one, which a commit in the queue would move.
+struct CommonGroup {
+  explicit CommonGroup(const Link& link) noexcept : group{link} {}
+  std::expected<void, Error> call_off() noexcept {
+    off = true;
+    return group.abort();
+  }
+
+  Group group;
+  bool off = false;
+};
+
 template <class EndPoint>
 struct Adds {
   using Result = std::expected<std::uint64_t, MoveFailure<EndPoint>>;
   std::optional<Result> attempt(Attempted& attempted) {
     if (unfit) return stop(*unfit);
-    auto id = group->add(std::move(end_point), already_read, blob, Deadline::now());
+    auto id = common->group.add(std::move(end_point), already_read, blob, Deadline::now());
     if (!id && later(id.error().error)) {
       end_point = std::move(id.error().end_point);
       return std::nullopt;
@@ -193,8 +206,9 @@ struct Adds {
     return id;
   }
   Result stop(Error why) { return std::unexpected{MoveFailure<EndPoint>{std::move(why), std::move(end_point)}}; }
+  bool is_off() const noexcept { return common->off; }
 
-  std::shared_ptr<Group> group;
+  std::shared_ptr<CommonGroup> common;
   EndPoint end_point;
   Octets already_read;
   Octets blob;
@@ -204,28 +218,29 @@ struct Adds {
 struct Commits {
   using Result = std::expected<void, Error>;
   std::optional<Result> attempt(Attempted&) {
-    auto done = group->commit(Deadline::now());
+    auto done = common->group.commit(Deadline::now());
     if (!done && later(done.error())) return std::nullopt;
     return done;
   }
   /// ECANCELED says of every commit that the group is off: so it is.
   Result stop(Error why) {
-    if (why.number() == ECANCELED) (void)group->abort();
+    if (why.number() == ECANCELED && !common->off) (void)common->call_off();
     return std::unexpected{std::move(why)};
   }
+  bool is_off() const noexcept { return common->off; }
 
-  std::shared_ptr<Group> group;
+  std::shared_ptr<CommonGroup> common;
 };
 
 /// All of a group, by and by.
 struct Settles {
   using Result = std::expected<std::vector<Outcome>, Error>;
   std::optional<Result> attempt(Attempted& attempted) {
-    auto some = group->outcomes(Deadline::now());
+    auto some = common->group.outcomes(Deadline::now());
     if (!some && !later(some.error())) return stop(std::move(some.error()));
     if (some) std::ranges::move(*some, std::back_inserter(all));
     attempted.advanced = some && !some->empty();
-    if (group->size() > 0) return std::nullopt;
+    if (common->group.size() > 0) return std::nullopt;
     return std::move(all);
   }
   Result stop(Error why) {
@@ -233,7 +248,7 @@ struct Settles {
     return std::unexpected{std::move(why)};
   }
 
-  std::shared_ptr<Group> group;
+  std::shared_ptr<CommonGroup> common;
   std::vector<Outcome> all = {};
 };
 

@@ -22,12 +22,17 @@ namespace {
 using asio::awaitable;
 using asio::use_awaitable;
 
+AsyncLink assigned(asio::io_context& context, Link& link) {
+  AsyncLink async{context.get_executor()};
+  got(async.assign(std::move(link)));
+  return async;
+}
+
 /// Runs `role` with the link in Asio, to its end.
 template <class Role>
 void in_asio(Link& link, Role role) {
   asio::io_context context;
-  AsyncLink async{context.get_executor()};
-  got(async.assign(std::move(link)));
+  AsyncLink async = assigned(context, link);
   bool ended = false;
   asio::co_spawn(
       context,
@@ -184,8 +189,7 @@ TEST_F(AsioGroups, ComeBackWhenTheServerCancelsItsCollecting) {
       },
       [&](Link& link) {
         asio::io_context context;
-        AsyncLink async{context.get_executor()};
-        got(async.assign(std::move(link)));
+        AsyncLink async = assigned(context, link);
         AsyncHeldGroup group{async};
         asio::cancellation_signal signal;
         std::optional<std::expected<void, Error>> ended;
@@ -220,8 +224,7 @@ TEST_F(AsioGroups, ComeBackWhenTheCommitIsCancelled) {
       [&](Link& link) {
         Belongings all;
         asio::io_context context;
-        AsyncLink async{context.get_executor()};
-        got(async.assign(std::move(link)));
+        AsyncLink async = assigned(context, link);
         AsyncGroup group{async};
         asio::co_spawn(context, add_all(async, group, all), asio::detached);
         context.run();
@@ -256,8 +259,7 @@ TEST_F(AsioGroups, ComeBackWhenTheServerIsReadyAndCancelsIt) {
       },
       [&](Link& link) {
         asio::io_context context;
-        AsyncLink async{context.get_executor()};
-        got(async.assign(std::move(link)));
+        AsyncLink async = assigned(context, link);
         AsyncHeldGroup group{async};
         group.async_collect(patience, [](auto collected) { got(std::move(collected)); });
         context.run();
@@ -294,6 +296,128 @@ TEST_F(AsioGroups, ComeBackWhenTheListenerCallsThemOff) {
         });
       },
       [&](Link& link) { holds_in_vain(stage, link); });
+}
+
+/// A group whose first end point is held, whose second one waits for credit, and whose commit waits for both.
+struct HalfHeld {
+  explicit HalfHeld(Link& link) : async{assigned(context, link)} {
+    group.async_add(std::move(all.front), patience, [](auto added) { require(added.has_value(), "room for one"); });
+    group.async_add(std::move(all.accepted), patience, [&](auto added) { comes_back(all.accepted, added); });
+    group.async_commit(patience, asio::bind_cancellation_slot(signal.slot(), [&](auto result) { committed = result; }));
+    for (context.poll(); group.size() == 0;) context.run_one_for(impatience);
+  }
+  template <class Added>
+  void comes_back(Connection& place, Added& added) {
+    require(!added && added.error().error.number() == ECANCELED, "the group is off");
+    place = std::move(added.error().end_point);
+    require(place.is_open(), "it comes back");
+  }
+  /// It is off, and the server has room by now.
+  void ends() {
+    context.restart();
+    group.async_outcomes(patience, [&](auto outcomes) {
+      auto known = got(std::move(outcomes));
+      require(known.size() == 1 && !known[0].moved(), "only the first was held, and comes back");
+      all.front = std::move(known[0].listener);
+    });
+    context.run();
+    require(committed.has_value(), "the commit has ended");
+    refused(*committed, ECANCELED);
+    require(group.size() == 0, "nothing is held");
+    all.expect_to_serve();
+  }
+
+  Belongings all;
+  asio::io_context context;
+  AsyncLink async;
+  AsyncGroup group{async};
+  asio::cancellation_signal signal;
+  std::optional<std::expected<void, Error>> committed;
+};
+/// The server, which has room for the second one when the group is off.
+void has_room_too_late(const Stage& stage, Link& link) {
+  (void)stage.reply.receive();
+  (void)got(link.credit(8));
+  stage.step.send(0);
+  HeldGroup group{link};
+  refused(group.collect(patience), ECANCELED);
+  refused(link.await_offer(patience), ECONNRESET);
+}
+
+TEST_F(AsioGroups, WhatWaitsForCreditIsCalledOffWithTheGroup) {
+  play(
+      [&](Link& link) {
+        HalfHeld half{link};
+        got(half.group.abort());
+        stage.reply.send(0);
+        (void)stage.step.receive();
+        half.ends();
+      },
+      [&](Link& link) { has_room_too_late(stage, link); }, 1);
+}
+
+TEST_F(AsioGroups, WhatWaitsForCreditIsCalledOffWithTheCommit) {
+  play(
+      [&](Link& link) {
+        HalfHeld half{link};
+        half.signal.emit(asio::cancellation_type::terminal);
+        half.context.poll();
+        require(half.committed.has_value(), "the commit has ended");
+        stage.reply.send(0);
+        (void)stage.step.receive();
+        half.ends();
+      },
+      [&](Link& link) { has_room_too_late(stage, link); }, 1);
+}
+
+TEST_F(AsioGroups, CalledOffTheyTakeNothingAnyMore) {
+  play(
+      [&](Link& link) {
+        HalfHeld half{link};
+        got(half.group.abort());
+        half.context.poll();
+        require(half.all.accepted.is_open() && half.committed, "at once: without credit, or a call for outcomes");
+        stage.reply.send(0);
+        (void)stage.step.receive();
+        half.ends();
+        half.context.restart();
+        half.group.async_add(std::move(half.all.accepted), patience,
+                             [&](auto added) { half.comes_back(half.all.accepted, added); });
+        half.group.async_commit(patience, [](auto committed) { refused(committed, ECANCELED); });
+        half.context.run();
+        require(half.all.accepted.is_open(), "it is back");
+      },
+      [&](Link& link) { has_room_too_late(stage, link); }, 1);
+}
+
+TEST_F(AsioGroups, WhatStandsBehindAnotherGiveIsCalledOffAtOnce) {
+  play(
+      [&](Link& link) {
+        asio::io_context context;
+        AsyncLink async = assigned(context, link);
+        Belongings all;
+        std::array<Outgoing, 1> alone{Outgoing{std::move(all.accepted)}};
+        asio::cancellation_signal signal;
+        bool given = false;
+        async.async_give(alone, patience, asio::bind_cancellation_slot(signal.slot(), [&](auto result) {
+                           refused(result, ECANCELED);
+                           given = true;
+                         }));
+        AsyncGroup group{async};
+        group.async_add(std::move(all.front), patience, [&](auto added) {
+          require(!added && added.error().error.number() == ECANCELED, "the group is off");
+          all.front = std::move(added.error().end_point);
+        });
+        context.poll();
+        refused(group.abort(), ENOENT);  // nothing is held
+        context.poll();
+        require(all.front.is_open() && !given, "the other one waits on");
+        signal.emit(asio::cancellation_type::terminal);
+        context.run();
+        all.accepted = std::move(alone[0].connection);
+        all.expect_to_serve();
+      },
+      [&](Link& link) { refused(link.await_offer(patience), ECONNRESET); }, 0);
 }
 
 TEST_F(AsioGroups, WhatCannotBeHeldComesBackAtOnce) {

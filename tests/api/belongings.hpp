@@ -29,6 +29,9 @@ struct Belongings {
       if (outcome.listener.is_open()) front = std::move(outcome.listener);
       if (outcome.connection.is_open()) accepted = std::move(outcome.connection);
     }
+    expect_to_serve();
+  }
+  void expect_to_serve() {
     (void)got(front.accept(patience));
     got(accepted.write("L", patience));
     require(read_octets(client, 1) == "L", "the listener serves its client again");
@@ -49,13 +52,15 @@ inline void serve_both(Listener& front, Connection& client) {
 
 class GroupsOfTwo : public ::testing::Test {
  protected:
-  void play(const std::function<void(Link&)>& listener, const std::function<void(Link&)>& server) {
+  /// `room`: for how many end points the server has announced room.
+  void play(const std::function<void(Link&)>& listener, const std::function<void(Link&)>& server,
+            std::size_t room = 8) {
     std::vector<Child> roles;
     roles.emplace_back("server", [&] {
       auto names = got(LinkListener::listen(server_name));
       stage.listening.send(0);
       auto link = got(names.accept(patience));
-      require(got(link.credit(8)) == 8, "room for all of it");
+      require(room == 0 || got(link.credit(room)) == room, "its room");
       server(link);
     });
     roles.emplace_back("listener", [&] {
