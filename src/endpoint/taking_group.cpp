@@ -160,8 +160,11 @@ Result<std::size_t> Link::await_commit(Lock& lock, const Waiting& waiting) {
         return fail(Fault::OutOfOrder);
       case handoff::GroupState::Complete: {
         if (!taken_group_->end_told) return fail(Fault::OutOfOrder);
+        const handoff::MoveId id = taken_group_->machine.id();
+        // An ABORT, and the first CALL of the next group behind it.
+        const auto still = [&] { return taken_group_ && taken_group_->machine.id() == id; };
         pump_all(lock);  // an ABORT that is here already comes first
-        if (!taken_group_) continue;
+        if (!still()) continue;
         // One that was closed with close(2) is refused as by soc_close.
         if (std::ranges::any_of(taken_group_->members, [](const auto& entry) {
               return os::cookie(FdRef{entry.second->number}) != entry.second->parked_cookie;
@@ -169,12 +172,11 @@ Result<std::size_t> Link::await_commit(Lock& lock, const Waiting& waiting) {
           refuse_group();
           continue;
         }
-        const handoff::MoveId id = taken_group_->machine.id();
         const handoff::Held held{taken_group_->machine.size()};
         std::array<std::byte, handoff::small_frame> room;
         BATON_FAULT_POINT(held_before);
         const auto sent = send_frame(lock, handoff::encode(room, id, held), waiting);
-        if (!taken_group_) continue;
+        if (!still()) continue;
         if (!sent && (ended_ || broken_ || send_broken_ || !listener_alive())) drop_group();
         if (!taken_group_) continue;
         if (!sent) return std::unexpected{sent.error()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A hostile listener: blobs that are none, and frames of groups out of turn.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -174,6 +175,34 @@ TEST_F(HostileGroup, AnEndPointThatWasTouchedBeforeTheCommitIsNotTaken) {
   EXPECT_EQ(outcome_in(peer_->receive_frame(taken_type)), TakeOutcome::Touched);
   close_in(*server_, {first.number});
   close_in(*listener_, {one.number});
+}
+
+TEST_F(HostileGroup, OfItsEndTheProgramHearsBeforeTheNextOneBegins) {
+  for (const bool complete : {false, true}) {
+    SCOPED_TRACE(complete);
+    const Connection one = connect_client();
+    const Connection other = connect_client();
+    hold(one);
+    const handoff::MoveId group = move_;
+    if (complete) send(group, handoff::Complete{1});
+    const Told first = take(20'000);
+    EXPECT_EQ(first.flags, SOC_HELD);
+    if (complete) {
+      EXPECT_EQ(take(20'000).flags, SOC_GROUP_END);
+    }
+    send(group, handoff::Abort{});
+    hold(other);
+    EXPECT_EQ(complete ? ready(20'000).error : take(20'000).error, ECANCELED);
+    // Nothing was said of the one that has just begun.
+    for (pollfd entry{peer_->number(), POLLIN, 0}; ::poll(&entry, 1, 0) == 1;)
+      EXPECT_NE(handoff::type_of(peer_->receive()), held_type);
+    const Told second = take(20'000);
+    EXPECT_EQ(second.flags, SOC_HELD);
+    send(move_, handoff::Abort{});
+    EXPECT_EQ(take(20'000).error, ECANCELED);
+    close_in(*server_, {first.number, second.number});
+    close_in(*listener_, {one.number, other.number});
+  }
 }
 
 }  // namespace
