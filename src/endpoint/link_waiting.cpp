@@ -65,8 +65,9 @@ void Link::add_process_entries(std::vector<pollfd>& entries) const {
     last = process;
     if (process->pidfd.valid()) entries.push_back({process->pidfd.get(), POLLIN, 0});
   };
+  // As in detect_dead_servers(): whose death changes nothing is not waited for.
   for (const auto& [id, move] : given_)
-    if (!move->sending) add(move->server.get());
+    if (!move->sending && !refusal_waits(*move)) add(move->server.get());
   if (depends_on_listener() || senders_ > 0) add(peer_process_.get());
 }
 

@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
+#include <ctime>
 
 #include "hostile.hpp"
 
@@ -275,6 +277,42 @@ TEST_F(HostileServer, WhoseChildLivesOnAndFloodsIsDeadAllTheSame) {
   EXPECT_EQ(closing.get().value, 0);
   ::kill(child, SIGKILL);
   villains_ = listener_->call([] { return named_iso(); }).value;  // for TearDown to close
+}
+
+TEST_F(HostileServer, WhoseChildLivesOnAfterItRefusedLetsTheListenerSleep) {
+  const std::uint64_t move = offered_to_villain();
+  EXPECT_TRUE(villain_
+                  ->call([=] {
+                    std::array<std::byte, handoff::small_frame> room;
+                    return villains_link->send(handoff::encode(room, move, handoff::Answer{-1, -1, 1}));
+                  })
+                  .value);
+  EXPECT_EQ(poll(*listener_, villains_, 20'000).value, 1);  // the refusal is here
+  const pid_t child = villain_
+                          ->call([] {
+                            const pid_t made = ::fork();
+                            if (made == 0)
+                              for (;;) ::pause();
+                            return made;
+                          })
+                          .value;
+  villain_->kill();
+  set_move_timeout(*listener_, villains_, 500);
+  struct Waited {
+    Step step;
+    std::clock_t processor_time = 0;
+  };
+  const auto waited = listener_->call([link = villains_] {
+    const std::clock_t before = std::clock();
+    const Step step = system_tests::receive_offer(link);
+    return Waited{step, std::clock() - before};
+  });
+  EXPECT_ERRNO(ETIMEDOUT, waited.value.step);
+  EXPECT_LT(waited.value.processor_time, CLOCKS_PER_SEC / 10) << "L does not sleep while it waits";
+  ::kill(child, SIGKILL);
+  const Step refusal = await_answer_over(*listener_, villains_, client_);
+  EXPECT_EQ(refusal.header.bind_ok, -1);
+  expect_client_is_served_by_listener();
 }
 
 TEST_F(HostileServer, ThatNeverReadsStopsTheListenerAtAFixedNumber) {
