@@ -265,7 +265,11 @@ void Link::on_cancel(handoff::MoveId id) {
     if (arrival->group != 0 || !listener_alive()) return;  // the CALL was the commit
     discard(arrival->end_point);
     arrived_.erase(arrival);
-    return cancelled();
+    cancelled();
+    // A program that sees nothing to take takes nothing: nobody else tells L of the room. Of a batch that is being
+    // taken it is not known yet.
+    if (!closing_ && number_ >= 0 && batches_.empty()) (void)top_up_credit();
+    return;
   }
   for (Batch* const batch : batches_)
     if (std::ranges::find(batch->items, id, &handoff::TakenItem::move) != batch->items.end()) {

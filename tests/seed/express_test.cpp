@@ -62,6 +62,26 @@ std::vector<Guest> take_some(int link, std::size_t count) {
   return guests;
 }
 
+/// Outcomes of some of `moves`, which have come back, and could be given again: how many.
+std::size_t take_back(int link, std::span<soc_move> moves) {
+  std::vector<soc_move> back(moves.size());
+  const int got = checked(soc_outcomes(link, back.data(), static_cast<int>(back.size()), -1), "soc_outcomes");
+  for (const soc_move& move : std::span{back}.first(static_cast<std::size_t>(got))) {
+    require(move.error == ECANCELED && move.fd >= 0, "it is back");
+    const auto which = std::ranges::find(moves, move.id, &soc_move::id);
+    require(which != moves.end(), "it is one of those given");
+    which->fd = move.fd;
+  }
+  return static_cast<std::size_t>(got);
+}
+
+/// Gives all of them, waiting for credit.
+void give_all(int link, std::span<soc_move> moves) {
+  while (!moves.empty())
+    moves = moves.subspan(
+        static_cast<std::size_t>(checked(soc_give(link, moves.data(), static_cast<int>(moves.size())), "soc_give")));
+}
+
 class Express : public ::testing::Test {
  protected:
   template <class Listener, class Server>
@@ -71,6 +91,42 @@ class Express : public ::testing::Test {
     roles.emplace_back("listener", [&] { listener(); });
     roles.emplace_back("clients", [&] { run_clients(clients, port, moved); });
     EXPECT_EQ(finish(roles), "");
+  }
+  /// The listener spends all credit, gets all back by `recall`, which tells the server by `exhausted`, and gives it
+  /// again. The server does `meanwhile` before it takes.
+  template <class Recall, class Meanwhile>
+  void play_recall(std::size_t count, Recall recall, Meanwhile meanwhile) {
+    play(
+        count,
+        [&] {
+          (void)listening.receive();
+          const int link = steps.connect(server_name);
+          auto guests = accept_clients(steps, count, port);
+          auto moves = moves_of(guests);
+          (void)announced.receive();
+          give_all(link, moves);
+          recall(link, moves);
+          give_all(link, moves);
+          collect(link, count);
+          checked(soc_close(link), "soc_close");
+        },
+        [&] {
+          const int link = accept_link(listen_and_tell());
+          checked(soc_credit(link, static_cast<int>(count)), "soc_credit");
+          announced.send(0);
+          (void)exhausted.receive();
+          meanwhile(link);
+          std::vector<Guest> guests;
+          while (guests.size() < count) std::ranges::copy(take_some(link, count), std::back_inserter(guests));
+          moved.send(0);
+          for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+          checked(soc_close(link), "soc_close");
+        });
+  }
+  int listen_and_tell() const {
+    const int listener = steps.listen(server_name);
+    listening.send(0);
+    return listener;
   }
   int accept_link(int listener) const {
     const int link = steps.accept(listener);
@@ -138,17 +194,7 @@ TEST_F(Express, WhatTheServerHasNotTakenCanBeRecalledAndGivenAgain) {
         require(soc_recall(link, 0) == count - 2, "all others, once");
         require(soc_recall(link, 0) == 0, "they are asked for");
         exhausted.send(0);
-        std::vector<soc_move> back(count);
-        for (std::size_t known = 1; known < count;) {
-          const int got = checked(soc_outcomes(link, back.data(), count, -1), "soc_outcomes");
-          for (const soc_move& move : std::span{back}.first(static_cast<std::size_t>(got))) {
-            require(move.error == ECANCELED && move.fd >= 0, "it is back");
-            const auto which = std::ranges::find(moves, move.id, &soc_move::id);
-            require(which != moves.end(), "it is one of those given");
-            which->fd = move.fd;
-            ++known;
-          }
-        }
+        for (std::size_t known = 1; known < count;) known += take_back(link, moves);
         require(checked(soc_give(link, moves.data() + 1, count - 1), "soc_give") == count - 1, "given again");
         collect(link, count - 1);
         checked(soc_close(link), "soc_close");
@@ -166,6 +212,20 @@ TEST_F(Express, WhatTheServerHasNotTakenCanBeRecalledAndGivenAgain) {
         for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
         checked(soc_close(link), "soc_close");
         checked(soc_close(listener), "soc_close");
+      });
+}
+
+TEST_F(Express, WhatIsRecalledMakesRoomInAServerThatOnlyPolls) {
+  play_recall(
+      16,
+      [&](int link, std::span<soc_move> moves) {
+        require(soc_recall(link, 0) == static_cast<int>(moves.size()), "all are recalled");
+        exhausted.send(0);
+        for (std::size_t known = 0; known < moves.size();) known += take_back(link, moves);
+      },
+      [](int link) {
+        pollfd entry{link, POLLIN, 0};
+        require(checked(soc_poll_ms(&entry, 1, -1), "soc_poll_ms") == 1, "there is something to take");
       });
 }
 
