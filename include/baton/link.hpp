@@ -151,8 +151,9 @@ class Link {
   /// Outcomes of what was given, as they come: at least one, at most `most`. ENOENT: none is outstanding.
   [[nodiscard]] std::expected<std::vector<Outcome>, Error> outcomes(Deadline deadline = Deadline::never(),
                                                                     std::size_t most = max_batch) noexcept;
-  /// Asks the server for what was given and has no outcome back; 0: for all of it. Outcomes tell, as ever: moved, or
-  /// ECANCELED. How many were asked for.
+  /// Asks the server for what was given and has no outcome back; 0: for all of it. Outcomes tell, as ever: ECANCELED,
+  /// moved, or any other. How many were asked for: fewer than all if the link is full (then again, after outcomes()),
+  /// 0 if it has ended.
   std::expected<std::size_t, Error> recall(std::uint64_t id = 0) noexcept {
     const int asked = ::soc_recall(native_handle(), id);
     if (asked < 0) return detail::failed();

@@ -214,7 +214,8 @@ int soc_cancel(int link, int fd);
 int soc_abandon(int link, uint64_t id);
 
 /* Asks the server for an express move back that is in doubt (id 0: for all on this link). Whatever it did first holds;
- * the outcome comes by soc_outcomes: moved, or ECANCELED and the end point. Returns how many were asked for. */
+ * the outcome comes by soc_outcomes: ECANCELED and the end point, moved, or any other. Returns how many were asked for:
+ * fewer than all if the link is full (then again, after soc_outcomes), 0 if it has ended. */
 int soc_recall(int link, uint64_t id);
 
 /* Express moves: offer and call at once, one round trip, up to 252 in a message. */

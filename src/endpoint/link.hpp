@@ -102,7 +102,7 @@ class Link final : public IsoConnection {
   /// doubt.
   Result<std::shared_ptr<GivenMove>> outcome_move(const Lock& lock, int number);
   Result<void> cancel(const Lock&, const std::shared_ptr<GivenMove>& move);
-  /// Asks for express moves back that are in doubt; 0: for all. Gives how many.
+  /// Asks for express moves back that are in doubt; 0: for all. Gives how many: fewer than all if the link is full.
   std::size_t recall(const Lock& lock, handoff::MoveId id);
   /// Of moves in doubt, but not of a group: that one, or all where `id` is 0. How many.
   std::size_t abandon(const Lock&, handoff::MoveId id);

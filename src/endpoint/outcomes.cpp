@@ -70,13 +70,16 @@ Result<void> Link::cancel(const Lock& lock, const std::shared_ptr<GivenMove>& mo
 
 std::size_t Link::recall(const Lock& lock, handoff::MoveId id) {
   pump_all(lock);  // a TAKEN that is here already comes first
-  std::vector<std::shared_ptr<GivenMove>> chosen;
+  std::size_t asked = 0;
   for (const auto& [each, move] : given_) {
-    const bool asked = move->machine.state() != handoff::ListenerState::InDoubt;
-    if (move->express && !move->held && !move->sending && !asked && (id == 0 || id == each)) chosen.push_back(move);
+    // Half of it: what fills the outbox stops the reading, and S, whose own is full of answers, would wait for us.
+    if (ended_ || broken_ || send_broken_ || outbox_.size() >= max_outbox / 2) break;
+    const bool in_doubt = move->machine.state() == handoff::ListenerState::InDoubt;
+    if (!in_doubt || !move->express || move->held || move->sending || (id != 0 && id != each)) continue;
+    act(move, move->machine.cancel());
+    ++asked;
   }
-  for (const auto& move : chosen) act(move, move->machine.cancel());
-  return chosen.size();
+  return asked;
 }
 
 std::size_t Link::abandon(const Lock&, handoff::MoveId id) {

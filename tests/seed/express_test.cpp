@@ -82,6 +82,25 @@ void give_all(int link, std::span<soc_move> moves) {
         static_cast<std::size_t>(checked(soc_give(link, moves.data(), static_cast<int>(moves.size())), "soc_give")));
 }
 
+/// While one lives a few small messages fill what this side sends on the link.
+class NarrowLink {
+ public:
+  explicit NarrowLink(int link) : link_{link} {
+    socklen_t size = sizeof before_;
+    checked(::getsockopt(link_, SOL_SOCKET, SO_SNDBUF, &before_, &size), "SO_SNDBUF");
+    set(0);  // the kernel's least
+  }
+  ~NarrowLink() { set(before_ / 2); }  // the kernel doubles it
+  NarrowLink(const NarrowLink&) = delete;
+  NarrowLink& operator=(const NarrowLink&) = delete;
+
+ private:
+  void set(int size) const { checked(::setsockopt(link_, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF"); }
+
+  int link_;
+  int before_ = 0;
+};
+
 class Express : public ::testing::Test {
  protected:
   template <class Listener, class Server>
@@ -226,6 +245,31 @@ TEST_F(Express, WhatIsRecalledMakesRoomInAServerThatOnlyPolls) {
       [](int link) {
         pollfd entry{link, POLLIN, 0};
         require(checked(soc_poll_ms(&entry, 1, -1), "soc_poll_ms") == 1, "there is something to take");
+      });
+}
+
+TEST_F(Express, AFullLinkRecallsInParts) {
+  const Mailbox all_back;
+  play_recall(
+      200,  // more than the sockets and what waits before them hold, both ways
+      [&](int link, std::span<soc_move> moves) {
+        {
+          const NarrowLink narrow{link};
+          auto asked = static_cast<std::size_t>(checked(soc_recall(link, 0), "soc_recall"));
+          require(asked > 0 && asked < moves.size(), "some of them: the link is full");
+          exhausted.send(0);
+          for (std::size_t known = 0; known < moves.size();) {
+            known += take_back(link, moves);
+            asked += static_cast<std::size_t>(checked(soc_recall(link, 0), "soc_recall"));
+          }
+          require(asked == moves.size(), "each of them once");
+        }
+        all_back.send(0);
+      },
+      [&](int link) {
+        const NarrowLink narrow{link};
+        pollfd entry{link, POLLIN, 0};
+        while (!all_back.has_mail()) checked(soc_poll_ms(&entry, 1, 10), "soc_poll_ms");  // and takes nothing
       });
 }
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "group_calls.hpp"
 #include "hostile.hpp"
 
 namespace baton::system_tests {
@@ -312,6 +313,30 @@ TEST_F(HostileServer, WhoseChildLivesOnAfterItRefusedLetsTheListenerSleep) {
   ::kill(child, SIGKILL);
   const Step refusal = await_answer_over(*listener_, villains_, client_);
   EXPECT_EQ(refusal.header.bind_ok, -1);
+  expect_client_is_served_by_listener();
+}
+
+TEST_F(HostileServer, ThatHasEndedTheLinkIsAskedForNothing) {
+  EXPECT_TRUE(villain_->call([] { return villains_link->send(credit_frame(1)); }).value);
+  EXPECT_EQ(listener_->call([link = villains_, number = client_.number] { return give_one(link, number); }).value.value,
+            1);
+  EXPECT_TRUE(villain_
+                  ->call([] {
+                    const bool called = villain_awaits_call() != 0;
+                    villains_link.reset();
+                    return called;
+                  })
+                  .value);
+  EXPECT_EQ(poll(*listener_, villains_, 20'000).value, 1);
+  EXPECT_EQ(listener_->call([link = villains_] { return soc_recall(link, 0); }).value, 0);
+  villain_->kill();  // that decides
+  const auto back = listener_->call([link = villains_] {
+    soc_move move{};
+    const int value = soc_outcomes(link, &move, 1, 20'000);
+    return Told{value, move.error, move.fd};
+  });
+  EXPECT_EQ(back.value.error, ECONNRESET);
+  EXPECT_EQ(back.value.number, client_.number);
   expect_client_is_served_by_listener();
 }
 
