@@ -156,7 +156,7 @@ class AsyncLink {
 
   /// -> std::expected<Moved, MoveFailure<Connection>>: as Link::offer.
   template <class EndPoint, class Token>
-  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Octets already_read, Deadline deadline, Token&& token) {
     auto connection = detail::to_end_point(std::move(end_point));
     detail::Offers offer{waiter_.get(), {}, already_read};
@@ -167,12 +167,12 @@ class AsyncLink {
     return start(detail::Kind::Each, deadline, std::move(offer), std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Deadline deadline, Token&& token) {
     return async_offer(std::move(end_point), Octets{}, deadline, std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-  requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
+    requires std::same_as<EndPoint, Connection> || std::same_as<EndPoint, asio::ip::tcp::socket>
   auto async_offer(EndPoint&& end_point, Token&& token) {
     return async_offer(std::move(end_point), Octets{}, Deadline::never(), std::forward<Token>(token));
   }
@@ -284,8 +284,8 @@ class AsyncGroup {
   /// -> std::expected<std::uint64_t, MoveFailure<Connection or Listener>>: as Group::add. In order, whether each is
   /// waited for or not; then the commit.
   template <class EndPoint, class Token>
-  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Octets already_read, Octets blob,
-                                                                 Deadline deadline, Token&& token) {
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Octets already_read, Octets blob, Deadline deadline, Token&& token) {
     auto owned = detail::to_end_point(std::move(end_point));
     detail::Adds<typename decltype(owned)::value_type> add{common_, {}, already_read, blob};
     if (owned)
@@ -296,12 +296,13 @@ class AsyncGroup {
                          std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Deadline deadline,
-                                                                 Token&& token) {
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Deadline deadline, Token&& token) {
     return async_add(std::move(end_point), Octets{}, Octets{}, deadline, std::forward<Token>(token));
   }
   template <class EndPoint, class Token>
-  requires(!std::is_lvalue_reference_v<EndPoint>) auto async_add(EndPoint&& end_point, Token&& token) {
+    requires(!std::is_lvalue_reference_v<EndPoint>)
+  auto async_add(EndPoint&& end_point, Token&& token) {
     return async_add(std::move(end_point), Deadline::never(), std::forward<Token>(token));
   }
 
