@@ -15,6 +15,7 @@
 
 #include "base/fault_point.hpp"
 #include "crash/groups.hpp"
+#include "os/kernel.hpp"
 
 namespace {
 
@@ -74,7 +75,9 @@ unsigned play_all(Results& results, bool helper_first) {
   bool helper = helper_first;
   for (const Order& order : orders) {
     for (const crash::Carrier carrier : carriers) {
-      const Round round{order.victim, order.manner, carrier, helper, [&] { my_end = &order; }};
+      // On such a kernel a server has no pidfd of its listener: the link alone tells of its death.
+      const bool unseen = order.victim == Party::Listener && !os::kernel_features().sender_pidfd;
+      const Round round{order.victim, order.manner, carrier, helper && !unseen, [&] { my_end = &order; }};
       helper = !helper;
       std::string failure = play(round, [&] { return order.owner; });
       if (failure.empty() && !page->killed) failure = "the point was not reached";
