@@ -60,7 +60,7 @@ stage_packages() {
 stage_old-kernel() { BATON_NO_KERNEL_FEATURES=1 run_tests dev -LE '^(unit|sim|system|install|skew|bounds|documents)$'; }
 stage_asan-build() { build asan; }
 stage_asan() { run_tests asan; }
-stage_tsan-build() { build tsan system_threads; }
+stage_tsan-build() { build tsan system_threads system_groups; }
 stage_tsan() {
   # ThreadSanitizer of g++ 12 does not start on kernels that randomise addresses widely (vm.mmap_rnd_bits above 28).
   if setarch -R true 2>/dev/null; then runner=(setarch -R); fi
