@@ -182,15 +182,15 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shar
     return move;
   }
   take_over(move);
-  bool listening = false;
   endpoint::Result<os::StreamPosition> position = fail(Fault::Busy);
   if (endpoint::uses(number) == 0) position = position_of(end_point);
+  if (position && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
   // One that listens has none.
-  if (!position && position.error().fault == Fault::NotConnected && (listening = os::is_listening(end_point))) {
+  const bool listening = !position && position.error().fault == Fault::NotConnected && os::is_listening(end_point);
+  if (listening) {
     move->item.kind = move->description.kind = handoff::Kind::ListeningSocket;
     position = os::StreamPosition{};
   }
-  if (position && !listening && position->state == os::TcpState::Close) position = fail(Fault::NotConnected);
   if (!position) {
     unmake_move(*move);
     return std::unexpected{position.error()};

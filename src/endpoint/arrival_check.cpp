@@ -11,9 +11,10 @@
 namespace baton::endpoint {
 namespace {
 
-/// TCP, with nothing above it that has a state of its own.
-bool is_plain_tcp(FdRef end_point, int domain) noexcept {
-  return os::tcp_domain(end_point) == domain && !os::has_upper_layer_protocol(end_point);
+/// The domain of a TCP socket with nothing above it that has a state of its own; AF_UNSPEC of anything else.
+int plain_tcp_domain(FdRef end_point) noexcept {
+  const int domain = os::tcp_domain(end_point);
+  return domain != AF_UNSPEC && os::has_upper_layer_protocol(end_point) ? AF_UNSPEC : domain;
 }
 
 /// A connection within the host, and with somebody whom this process would have let connect.
@@ -24,8 +25,7 @@ bool is_local(FdRef end_point) noexcept {
 }
 
 bool is_carrier(FdRef end_point, handoff::Carrier carrier) noexcept {
-  if (carrier == handoff::Carrier::Tcp) return is_plain_tcp(end_point, AF_INET) || is_plain_tcp(end_point, AF_INET6);
-  return is_local(end_point);
+  return carrier == handoff::Carrier::Tcp ? plain_tcp_domain(end_point) != AF_UNSPEC : is_local(end_point);
 }
 
 /// Known here as an AF_ISO socket of this process: it cannot come a second time.
@@ -41,9 +41,9 @@ bool is_described(FdRef end_point, const handoff::CallItem& item,
   if (listening && !os::is_listening(end_point)) return false;
   switch (item.family) {
     case handoff::Family::Inet:
-      return is_plain_tcp(end_point, AF_INET);
+      return plain_tcp_domain(end_point) == AF_INET;
     case handoff::Family::Inet6:
-      return is_plain_tcp(end_point, AF_INET6);
+      return plain_tcp_domain(end_point) == AF_INET6;
     case handoff::Family::Iso:
       return !listening && image && is_carrier(end_point, image->carrier) && !is_here(end_point);
   }

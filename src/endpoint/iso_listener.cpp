@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "endpoint/unread_request.hpp"
 #include "link/admission.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
@@ -86,10 +85,10 @@ bool IsoListener::ensure_port(FdRef set) {
   return true;
 }
 
-void IsoListener::take_over(FdRef from, Bytes message, os::Received& received, FdRef set) {
+void IsoListener::take_over(FdRef from, const UnreadCall& call, os::Received& received, FdRef set) {
   // Rubbish costs no descriptors.
   const bool has_room = received.descriptors.size() == 1 && ensure_port(set) && !queue_->full();
-  if (UniqueFd connection = take_unread_request(from, message, received, has_room); connection.valid())
+  if (UniqueFd connection = take_unread_request(from, call, received, has_room); connection.valid())
     port_->take_over(std::move(connection));
 }
 
@@ -101,8 +100,8 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half, FdRef set) {
   if (!outcome) return os::number(outcome.error()) == EAGAIN ? Verdict::Waits : Verdict::Gone;
   if (received.end || received.data_truncated) return Verdict::Gone;
   const Bytes message = Bytes{buffer}.first(received.size);
-  if (is_unread_request(message)) {
-    take_over(half.descriptor.ref(), message, received, set);
+  if (const auto call = unread_call_in(message)) {
+    take_over(half.descriptor.ref(), *call, received, set);
     return Verdict::Gone;
   }
   if (received.size > cotp::max_connect_octets) return Verdict::Gone;

@@ -18,6 +18,7 @@
 #include "endpoint/iso_port.hpp"
 #include "endpoint/request_queue.hpp"
 #include "endpoint/table.hpp"
+#include "endpoint/unread_request.hpp"
 #include "os/ancillary.hpp"
 #include "transport/connection.hpp"
 
@@ -60,7 +61,7 @@ class IsoListener {
   void close_most_crowded(FdRef set);
   enum class Verdict { Waits, Complete, Gone };
   Verdict read_request(HalfOpen& half, FdRef set);
-  void take_over(FdRef from, Bytes message, os::Received& received, FdRef set);
+  void take_over(FdRef from, const UnreadCall& call, os::Received& received, FdRef set);
   /// For connections that others have accepted, made when the first comes. False: descriptors are short.
   bool ensure_port(FdRef set);
 

@@ -79,7 +79,7 @@ class Link final : public IsoConnection {
                                      const Waiting& waiting) override;
   /// Octets of user data read ahead of the program, up to the first frame.
   [[nodiscard]] std::size_t readable_octets(const Lock& lock) override;
-  void look(const Lock& lock) override { pump_all(lock); }
+  void look(const Lock& lock) override { (void)pump_all(lock); }
   /// Units, called moves, arrivals, outcomes of express moves.
   [[nodiscard]] std::size_t pending(const Lock&) const noexcept override;
   [[nodiscard]] std::uint64_t owed(const Lock&) const noexcept override { return owed_; }
@@ -186,7 +186,8 @@ class Link final : public IsoConnection {
   /// Reads one message if there is one, and acts on it.
   Pumped pump(const Lock&);
   /// Reads all there is.
-  void pump_all(const Lock& lock);
+  /// Until there is no progress: what ended it.
+  Pumped pump_all(const Lock& lock);
   /// For select and poll: something a call for reading would give now (a failure included).
   [[nodiscard]] bool readable(const Lock&) const noexcept;
   [[nodiscard]] bool has_moves_in_doubt(const Lock&) const noexcept { return in_doubt_ > 0; }

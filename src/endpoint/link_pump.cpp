@@ -70,9 +70,9 @@ void Link::read_queued() {
   if (receive_one() == Pumped::Progress) (void)receive_one();
 }
 
-void Link::pump_all(const Lock& lock) {
-  while (pump(lock) == Pumped::Progress) {
-  }
+Link::Pumped Link::pump_all(const Lock& lock) {
+  for (;;)
+    if (const Pumped pumped = pump(lock); pumped != Pumped::Progress) return pumped;
 }
 
 Link::Pumped Link::nothing_received(int error) {

@@ -182,23 +182,19 @@ void tell_lost() noexcept {
 
 void insert(int number, std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
-  std::shared_ptr<Object> last;  // destroyed without the lock
+  Table::Entry last;  // destroyed without the lock
   const std::lock_guard lock{t.mutex};
   lose(t, evict(t, number, cookie, true), object);
-  Table::Entry& entry = t.by_cookie[cookie];
-  last = std::exchange(entry.object, std::move(object));
-  entry.number = number;
+  last = std::exchange(t.by_cookie[cookie], {std::move(object), number});
   t.cookie_of[number] = cookie;
   t.count();
 }
 
 void insert_alias(std::uint64_t cookie, std::shared_ptr<Object> object) {
   Table& t = table();
-  std::shared_ptr<Object> last;  // destroyed without the lock
+  Table::Entry last;  // destroyed without the lock
   const std::lock_guard lock{t.mutex};
-  Table::Entry& entry = t.by_cookie[cookie];
-  last = std::exchange(entry.object, std::move(object));
-  entry.number = -1;
+  last = std::exchange(t.by_cookie[cookie], {std::move(object), -1});
   t.count();
 }
 

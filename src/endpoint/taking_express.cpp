@@ -98,12 +98,10 @@ Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<con
     if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
   }
   for (;;) {
-    pump_all(lock);  // a CANCEL that is here already comes first
+    const Pumped pumped = pump_all(lock);  // a CANCEL that is here already comes first
     // What has arrived may be of the next group: of this one's end the program hears before.
     if (std::exchange(taken_group_over_, false)) return fail(Fault::Cancelled);
     if (!arrived_.empty()) break;
-    const Pumped pumped = pump(lock);
-    if (pumped == Pumped::Progress || taken_group_over_) continue;
     if (pumped == Pumped::Ended) return std::unexpected{end_failure()};
     if (!inbox_.empty() && inbox_.front().kind != Unit::Kind::Answer) return fail(Fault::FrameExpected);
     if (auto topped = top_up_credit(); !topped) return std::unexpected{topped.error()};

@@ -31,19 +31,6 @@ os::Result<handoff::CallItem> item_of(FdRef connection) {
       .descriptor = connection.get()};
 }
 
-/// The item of such a CALL; nothing: it is another frame, or none.
-std::optional<handoff::CallItem> item_in(Bytes message, handoff::MoveId& move) noexcept {
-  const auto frame = handoff::decode(message);
-  const auto* const call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
-  if (call == nullptr || !call->express || call->group != 0 || call->items.size() != 1 || call->memfds != 0)
-    return std::nullopt;
-  move = frame->move;
-  const handoff::CallItem item = call->items[0];
-  const bool carried_by_tcp = item.family == handoff::Family::Inet || item.family == handoff::Family::Inet6;
-  if (item.kind != handoff::Kind::UnreadConnectRequest || !carried_by_tcp) return std::nullopt;
-  return item;
-}
-
 }  // namespace
 
 os::Result<UnreadRequest> UnreadRequest::give(const tsap::Selector& called, FdRef connection) {
@@ -85,16 +72,20 @@ handoff::TakeOutcome UnreadRequest::give_up() {
   return outcome().value_or(handoff::TakeOutcome::Declined);
 }
 
-bool is_unread_request(Bytes message) noexcept {
-  handoff::MoveId move = 0;
-  return item_in(message, move).has_value();
+std::optional<UnreadCall> unread_call_in(Bytes message) noexcept {
+  const auto frame = handoff::decode(message);
+  const auto* const call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
+  if (call == nullptr || !call->express || call->group != 0 || call->items.size() != 1 || call->memfds != 0)
+    return std::nullopt;
+  const UnreadCall found{frame->move, call->items[0]};
+  const bool carried_by_tcp = found.item.family == handoff::Family::Inet || found.item.family == handoff::Family::Inet6;
+  if (found.item.kind != handoff::Kind::UnreadConnectRequest || !carried_by_tcp) return std::nullopt;
+  return found;
 }
 
-UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, bool has_room) {
-  handoff::MoveId move = 0;
-  auto item = item_in(message, move);
-  if (!item) return {};
-  item->kind = handoff::Kind::Connection;  // so it is checked; what has to be read of it is another matter
+UniqueFd take_unread_request(FdRef from, const UnreadCall& call, os::Received& received, bool has_room) {
+  handoff::CallItem item = call.item;
+  item.kind = handoff::Kind::Connection;  // so it is checked; what has to be read of it is another matter
   auto outcome = handoff::TakeOutcome::Taken;
   if (received.descriptors.size() != 1) {
     outcome = handoff::TakeOutcome::NoDescriptor;
@@ -103,10 +94,10 @@ UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, 
   } else if (!has_room) {
     outcome = handoff::TakeOutcome::NoCredit;
   } else {
-    outcome = check_arrival(received.descriptors[0].ref(), *item, {});
+    outcome = check_arrival(received.descriptors[0].ref(), item, {});
   }
   std::array<std::byte, handoff::small_frame> room;
-  const handoff::TakenItem answer{move, outcome, outcome == handoff::TakeOutcome::Taken ? item->descriptor : -1};
+  const handoff::TakenItem answer{call.move, outcome, outcome == handoff::TakeOutcome::Taken ? item.descriptor : -1};
   const Bytes frame = handoff::encode(room, std::span{&answer, 1});
   const iovec part{const_cast<std::byte*>(frame.data()), frame.size()};
   const bool answered = os::send_message(from, {&part, 1}, {}, {.dont_wait = true}).has_value();

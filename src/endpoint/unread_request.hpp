@@ -53,10 +53,15 @@ class UnreadRequest {
   handoff::Position position_;
 };
 
-/// Whether a message that came to a TSAP's name is one that gives a connection.
-[[nodiscard]] bool is_unread_request(Bytes message) noexcept;
-/// The listener's side: such a message has come, with what `received` holds, from a peer that connected to the name.
-/// Answers; gives the connection if it is ours now, in blocking mode. `has_room`: for one more request.
-[[nodiscard]] UniqueFd take_unread_request(FdRef from, Bytes message, os::Received& received, bool has_room);
+/// A CALL that gives such a connection.
+struct UnreadCall {
+  handoff::MoveId move = 0;
+  handoff::CallItem item;
+};
+/// The listener's side: what a message that came to a TSAP's name says; nothing: it is something else.
+[[nodiscard]] std::optional<UnreadCall> unread_call_in(Bytes message) noexcept;
+/// Such a message has come, with what `received` holds, from a peer that connected to the name. Answers; gives the
+/// connection if it is ours now, in blocking mode. `has_room`: for one more request.
+[[nodiscard]] UniqueFd take_unread_request(FdRef from, const UnreadCall& call, os::Received& received, bool has_room);
 
 }  // namespace baton::endpoint

@@ -133,6 +133,58 @@ TEST_F(Unread, IsTheGiversUntilTakenIsSent) {
   EXPECT_EQ(first, 3);
 }
 
+TEST_F(Unread, IsOneEndPointHoweverOftenItIsGiven) {
+  Pair pair;
+  const UniqueFd again{adopt, ::dup(pair.server.get())};
+  serve(pair, "S");
+  const int number = again.get();
+  EXPECT_EQ(outcome_in(answer_to(gift(described(number)), {&number, 1})), TakeOutcome::WrongCookie);
+  close_in(*server_, {taken_});
+}
+
+TEST_F(Unread, IsAcceptedOnceIfItWasGivenTwiceBefore) {
+  const Pair pair;
+  pair.say(connection_request("S") + connection_request("S"));
+  const int number = pair.server.get();
+  for (int i = 0; i < 2; ++i) {
+    const RawPeer peer{folder_.path(), "S"};
+    ASSERT_TRUE(peer.send_with(gift(described(number)), {&number, 1}));
+    EXPECT_EQ(look().value, 1);
+    EXPECT_EQ(outcome_in(peer.receive_frame(taken_type)), TakeOutcome::Taken);
+  }
+  const int accepted = server_->call([listening = listening_] { return accept_iso(listening); }).value;
+  EXPECT_GE(accepted, 0);
+  const auto second = server_->call([listening = listening_] {
+    ::fcntl(listening, F_SETFL, O_NONBLOCK);
+    const int s = soc_accept(listening, nullptr, nullptr);
+    const int error = errno;
+    ::fcntl(listening, F_SETFL, 0);
+    errno = error;
+    return s;
+  });
+  EXPECT_EQ(second.value, -1);
+  EXPECT_EQ(second.error, EWOULDBLOCK);
+  close_in(*server_, {accepted});
+}
+
+TEST_F(Unread, StaysWithTheGiverWhereSHasNoDescriptorForIt) {
+  const Pair pair;
+  pair.say(connection_request("S"));
+  const int number = pair.server.get();
+  const RawPeer peer{folder_.path(), "S"};
+  ASSERT_TRUE(peer.send_with(gift(described(number)), {&number, 1}));
+  const unsigned long before = server_->call([] { return limit_descriptors(1); }).value;  // for what brings it
+  EXPECT_EQ(look().value, 0);
+  server_->call([before] {
+    restore_descriptors(before);
+    return 0;
+  });
+  EXPECT_EQ(outcome_in(peer.receive()), TakeOutcome::NoDescriptor);
+  char first = 0;
+  EXPECT_EQ(::recv(number, &first, 1, MSG_PEEK), 1);
+  EXPECT_EQ(first, 3);
+}
+
 TEST_F(Unread, WhatIsNoneIsRefusedOrClosed) {
   Pair pair;
   const int number = pair.server.get();
