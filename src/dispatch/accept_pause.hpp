@@ -7,16 +7,11 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <utility>
 
 namespace baton::dispatch {
-
-[[nodiscard]] inline bool lacks_room(int error) noexcept {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
 
 class AcceptPause {
  public:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "os/control_socket.hpp"
+#include "os/result.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -114,7 +115,7 @@ void Control::accept_all() {
     if (!connection) {
       const int error = os::number(connection.error());
       if (error == EAGAIN) return watch();
-      if (lacks_room(error))
+      if (os::lacks_room(error))
         return pause_.begin([this] {
           if (listening_.valid()) accept_all();
         });

@@ -131,7 +131,7 @@ void Entrance::accept_all() {
     if (!accepted) {
       const int error = os::number(accepted.error());
       if (error == EAGAIN) break;
-      if (lacks_room(error)) return pause(error);
+      if (os::lacks_room(error)) return pause(error);
       continue;  // of that connection: it is gone already (accept(2))
     }
     ++counters_.accepted;

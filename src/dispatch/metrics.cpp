@@ -17,6 +17,7 @@
 #include "dispatch/journal.hpp"
 #include "dispatch/listening.hpp"
 #include "os/resolve_host.hpp"
+#include "os/result.hpp"
 #include "os/tcp_entrance.hpp"
 
 namespace baton::dispatch {
@@ -220,7 +221,7 @@ void MetricsServer::accept_all() {
     if (!accepted) {
       const int error = os::number(accepted.error());
       if (error == EAGAIN) return watch();
-      if (lacks_room(error)) return pause_.begin([this] { accept_all(); });
+      if (os::lacks_room(error)) return pause_.begin([this] { accept_all(); });
       continue;  // of that connection: it is gone already (accept(2))
     }
     if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(accepted->connection))->read();

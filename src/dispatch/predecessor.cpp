@@ -9,6 +9,7 @@
 
 #include "dispatch/journal.hpp"
 #include "os/descriptors.hpp"
+#include "os/result.hpp"
 #include "os/socket.hpp"
 #include "os/spawn.hpp"
 
@@ -120,7 +121,7 @@ void Predecessor::take_late() {
     if (!taken) {
       if (taken.error().would_block()) return watch();
       // Nothing is lost: what could not be taken waits.
-      if (lacks_room(taken.error().number())) return pause_.begin([this] { take_late(); });
+      if (os::lacks_room(taken.error().number())) return pause_.begin([this] { take_late(); });
       if (!taken.error().ended()) journal().error("the batond before: {}", taken.error().text());
       (void)watched_.release();
       link_.close();

@@ -45,9 +45,9 @@ os::Result<void> IsoListener::take_from_backlog(FdRef set) {
     auto connection = os::accept_connection(listening_.ref());
     if (!connection) {
       const int error = os::number(connection.error());
-      const bool short_of = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-      if (short_of && port_ && port_->make_room()) continue;
-      return short_of ? os::failure(error) : os::Result<void>{};
+      if (!os::lacks_room(error)) return {};
+      if (!port_ || !port_->make_room()) return os::failure(error);
+      continue;
     }
     const auto peer = os::peer_credentials(connection->ref());
     if (!peer || !link::admitted(peer->uid) || !os::enable_sender_identity(connection->ref())) continue;

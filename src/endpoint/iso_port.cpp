@@ -149,8 +149,7 @@ os::Result<void> IsoPort::take_from_backlog(FdRef listener) {
       continue;
     }
     const int error = os::number(connection.error());
-    const bool short_of = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-    if (!short_of) return {};
+    if (!os::lacks_room(error)) return {};
     if (!forget_oldest()) return os::failure(error);
   }
   return {};

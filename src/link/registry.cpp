@@ -88,10 +88,6 @@ os::Result<UniqueFd> connect_in(FdRef folder, const char* name) {
   return socket;
 }
 
-bool is_lack_of_resources(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
 }  // namespace
 
 BoundName::BoundName(const tsap::Selector& selector, UniqueFd folder, UniqueFd lock) noexcept
@@ -164,7 +160,7 @@ os::Result<UniqueFd> connect_to(const tsap::Selector& selector, bool nonblocking
       return link;
     }
     const int error = os::number(link.error());
-    if (error == EAGAIN || is_lack_of_resources(error)) return link;
+    if (error == EAGAIN || os::lacks_room(error)) return link;
     denied = denied || error == EACCES;
   }
   return os::failure(denied ? EACCES : ECONNREFUSED);

@@ -17,6 +17,11 @@ using Result = std::expected<T, Errno>;
 
 [[nodiscard]] constexpr int number(Errno error) noexcept { return static_cast<int>(error); }
 
+/// Descriptors or memory are short: what could not be had now can be had later.
+[[nodiscard]] constexpr bool lacks_room(int error) noexcept {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
 /// errno as it stands.
 [[nodiscard]] inline Errno last_error() noexcept { return Errno{errno}; }
 

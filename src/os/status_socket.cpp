@@ -57,7 +57,7 @@ bool StatusSocket::answer(FdRef listening, std::string_view document) noexcept {
   // Who asks again and again is served again and again, but not before everything else.
   for (int answered = 0; answered <= backlog; ++answered) {
     const UniqueFd asker{adopt, ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (!asker.valid()) return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
+    if (!asker.valid()) return !lacks_room(errno);
     // A document is far smaller than the socket's buffer; who does not read it gets what fits.
     [[maybe_unused]] const auto sent = ::send(asker.get(), document.data(), document.size(), MSG_NOSIGNAL);
   }

@@ -183,7 +183,7 @@ Result<void> find_and_wake(pid_t pid) noexcept {
       const Result<void> sent = send_wake(sender.ref(), folder->ref(), name);
       if (sent) return {};
       const int error = number(sent.error());
-      if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS) return sent;
+      if (lacks_room(error)) return sent;
       denied = denied || error == EACCES;
     }
   }
