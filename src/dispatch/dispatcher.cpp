@@ -53,7 +53,7 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
     ++counters_.no_route;
     return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
   }
-  if (!again) ++route_counters_[plan_->route_name(*found)];
+  if (!again) ++route_counters_[plan_->names[*found]];
   const routing::Configuration& configuration = plan_->configuration;
   if (std::holds_alternative<routing::ToCalledTsap>(configuration.routes[*found].action))
     return called_tsap_.give(std::move(visitor), configuration.limits.answer);
@@ -72,7 +72,7 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
 bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
   const Clock::time_point now = Clock::now();
   bool expects = false;
-  for (const std::size_t each : plan_->orders[pool]) {
+  for (const std::size_t each : plan_->balancers.order(pool)) {
     // Those of a pool that are still to come go before those of a pool behind it.
     workers_[each].clear();
     if (!expects) pools_[each]->states(workers_[each], plan_->configuration.limits.answer, now);
@@ -86,7 +86,8 @@ bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
 }
 
 bool Dispatcher::expects(std::size_t pool, Clock::time_point now) const {
-  return std::ranges::any_of(plan_->orders[pool], [&](std::size_t each) { return pools_[each]->expects(now); });
+  return std::ranges::any_of(plan_->balancers.order(pool),
+                             [&](std::size_t each) { return pools_[each]->expects(now); });
 }
 
 void Dispatcher::hold(VisitorPtr visitor, std::size_t pool) {
@@ -133,7 +134,7 @@ void Dispatcher::recall_from_silent() {
   for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
     if (!pools_[pool]->has_silent(answer, now)) continue;
     std::size_t room = with_successor;
-    for (const std::size_t each : plan_->orders[pool]) room += room_in(each);
+    for (const std::size_t each : plan_->balancers.order(pool)) room += room_in(each);
     pools_[pool]->recall(room, answer, now);
   }
   for (const auto& retired : retired_pools_) {
@@ -199,18 +200,18 @@ void Dispatcher::cannot_accept(const Entrance& entrance, int error) {
                   entrance.manner().settings.name, std::strerror(error));
 }
 
-void Dispatcher::moved(Pool& pool, VisitorPtr visitor) { note_moved(*visitor, "pool=" + pool.settings().name); }
+void Dispatcher::moved(Pool& pool, VisitorPtr visitor) { note_moved(*visitor, &pool); }
 
-void Dispatcher::tsap_took(VisitorPtr visitor) { note_moved(*visitor, "tsap"); }
+void Dispatcher::tsap_took(VisitorPtr visitor) { note_moved(*visitor, nullptr); }
 
-void Dispatcher::note_moved(const Visitor& visitor, const std::string& to) {
+void Dispatcher::note_moved(const Visitor& visitor, const Pool* pool) {
   ++counters_.moved;
   const auto took = Clock::now() - visitor.accepted;
   counters_.moved_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count());
   if (journal().should_log(spdlog::level::debug))
     journal().debug("moved: client={} listener={} protocol={} name={} {} us={}", client_of(visitor), visitor.listener,
                     recognise::protocol_name(recognise::protocol_of(visitor.facts.what)),
-                    recognise::name_of(visitor.facts.what), to,
+                    recognise::name_of(visitor.facts.what), pool != nullptr ? "pool=" + pool->settings().name : "tsap",
                     std::chrono::duration_cast<std::chrono::microseconds>(took).count());
 }
 

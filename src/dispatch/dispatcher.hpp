@@ -125,7 +125,8 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void tsap_took(VisitorPtr visitor) override;
   void tsap_refused(VisitorPtr visitor, int error) override;
 
-  void note_moved(const Visitor& visitor, const std::string& to);
+  /// `pool`: null where the TSAP called has taken it.
+  void note_moved(const Visitor& visitor, const Pool* pool);
   void route(VisitorPtr visitor, bool again);
   /// False: it was not placed, and is the caller's still.
   [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);

@@ -18,28 +18,21 @@ namespace baton::dispatch {
 struct Plan {
   explicit Plan(routing::Configuration given)
       : configuration{std::move(given)}, router{configuration}, balancers{configuration} {
-    const auto& pools = configuration.pools;
-    for (std::size_t i = 0; i < pools.size(); ++i) orders.push_back(routing::pools_in_order(pools, i));
+    const std::size_t none = configuration.pools.size();
     for (const routing::Route& route : configuration.routes) {
       const auto* const to = std::get_if<routing::ToPool>(&route.action);
-      targets.push_back(to == nullptr ? pools.size()
-                                      : routing::find_pool(configuration, to->pool).value_or(pools.size()));
+      targets.push_back(to == nullptr ? none : routing::find_pool(configuration, to->pool).value_or(none));
+      names.push_back(route.name.empty() ? "route[" + std::to_string(names.size()) + "]" : route.name);
     }
   }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  /// For logs and metrics.
-  [[nodiscard]] std::string route_name(std::size_t route) const {
-    const std::string& name = configuration.routes[route].name;
-    return name.empty() ? "route[" + std::to_string(route) + "]" : name;
-  }
-
   const routing::Configuration configuration;
   const routing::Router router;
   routing::Balancers balancers;
-  std::vector<std::vector<std::size_t>> orders;  // of each pool: itself and those it falls back to
-  std::vector<std::size_t> targets;              // of each route: its pool; none: as many as there are
+  std::vector<std::size_t> targets;  // of each route: its pool; none: as many as there are
+  std::vector<std::string> names;    // of the routes, for logs and metrics
 };
 
 }  // namespace baton::dispatch

@@ -105,7 +105,7 @@ json routes_of(const Dispatcher& dispatcher) {
   const Plan& plan = dispatcher.plan();
   json routes = json::array();
   for (std::size_t i = 0; i < plan.configuration.routes.size(); ++i) {
-    const std::string name = plan.route_name(i);
+    const std::string& name = plan.names[i];
     const auto& counted = dispatcher.route_counters();
     const auto count = counted.find(name);
     json pool;

@@ -115,11 +115,15 @@ std::vector<std::size_t> pools_in_order(const std::vector<Pool>& pools, std::siz
   return order;
 }
 
+Balancers::Balancers(const Configuration& configuration) : pools_{&configuration.pools}, each_(pools_->size()) {
+  for (std::size_t i = 0; i < pools_->size(); ++i) orders_.push_back(pools_in_order(*pools_, i));
+}
+
 std::expected<Placement, NoWorker> Balancers::place(std::size_t pool, const PoolWorkers& workers,
                                                     const recognise::IpAddress& source,
                                                     std::span<const WorkerId> refused) {
   NoWorker why = NoWorker::Nobody;
-  for (const std::size_t each : pools_in_order(*pools_, pool)) {
+  for (const std::size_t each : orders_[pool]) {
     const auto chosen = each_[each].choose((*pools_)[each].policy, workers[each], source, refused);
     if (chosen) return Placement{each, *chosen};
     if (chosen.error() == NoWorker::AllBusy) why = NoWorker::AllBusy;

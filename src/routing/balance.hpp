@@ -67,16 +67,19 @@ using PoolWorkers = std::vector<std::vector<WorkerState>>;
 /// All pools.
 class Balancers {
  public:
-  explicit Balancers(const Configuration& configuration) : pools_{&configuration.pools}, each_(pools_->size()) {}
+  explicit Balancers(const Configuration& configuration);
 
   /// Asks `pool`, then the pools it falls back to, theirs last; each once. AllBusy, if any says so.
   [[nodiscard]] std::expected<Placement, NoWorker> place(std::size_t pool, const PoolWorkers& workers,
                                                          const recognise::IpAddress& source,
                                                          std::span<const WorkerId> refused);
+  /// pools_in_order() of `pool`.
+  [[nodiscard]] const std::vector<std::size_t>& order(std::size_t pool) const { return orders_[pool]; }
 
  private:
   const std::vector<Pool>* pools_;
   std::vector<Balancer> each_;
+  std::vector<std::vector<std::size_t>> orders_;
 };
 
 /// `pool` and those it falls back to, in the order in which they are asked.
