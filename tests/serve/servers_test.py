@@ -242,7 +242,7 @@ class PostgreSQL(ServeTest):
         giver = self.giver()
         who = "select inet_client_addr() || ' ' || inet_server_port()"
         self.assertEqual(self.sql(giver.address, who), f"127.0.0.1/32 {giver.address[1]}")
-        self.assertEqual(self.sql(giver.address6, who), f"::1/128 {giver.address[1]}")
+        self.assertEqual(self.sql(giver.address6, who), f"::1/128 {giver.address6[1]}")
         self.assertEqual(self.sql(direct, who), f"127.0.0.1/32 {port}")
         bench = [self.BIN / "pgbench", "-h", giver.address[0], "-p", str(giver.address[1]), "-U", "postgres"]
         for words in (["-i", "-q"], ["-c", "8", "-t", "25"], ["-C", "-S", "-c", "4", "-t", "10"]):

@@ -84,9 +84,7 @@ class Giver(Process):
 class Batond(Process):
     """The same by batond itself, which looks at what each client says."""
 
-    def __init__(self, env, folder, port=0):
-        self.address = ("127.0.0.1", port or free_port())
-        self.address6 = ("::1", self.address[1])
+    def __init__(self, env, folder):
         self.control = os.path.join(folder, "control")
         self.env = env
         configuration = os.path.join(folder, "batond.toml")
@@ -95,14 +93,16 @@ class Batond(Process):
 [batond]
 control = "{self.control}"
 [listener.front]
-address = ["127.0.0.1:{self.address[1]}", "[::1]:{self.address[1]}"]
+address = ["127.0.0.1:0", "[::1]:0"]
 [pool.{POOL}]
 [[route]]
 protocol = ["http", "postgres"]
 pool = "{POOL}"
 """)
         super().__init__([BATOND, "--config", configuration], env)
-        until(lambda: self.status(), "batond answers")
+        until(self.status, "batond answers")
+        ports = [int(each["address"].rsplit(":", 1)[1]) for each in self.status()["batond"]["listeners"]]
+        self.address, self.address6 = ("127.0.0.1", ports[0]), ("::1", ports[1])
 
     def status(self):
         asked = subprocess.run([BATON, "status", "--json", "--control", self.control], env=self.env, timeout=PATIENCE,
@@ -114,10 +114,9 @@ pool = "{POOL}"
             status = self.status()
             waiting = status["batond"]["undecided"] + sum(
                 worker["under_way"] for pool in status["pools"] for worker in pool["workers"])
-            return waiting == 0
+            return waiting == 0 and status["batond"]["counters"]
 
-        until(settled, "nothing is under way")
-        return self.status()["batond"]["counters"]
+        return until(settled, "nothing is under way")
 
 
 def free_port():
@@ -127,12 +126,13 @@ def free_port():
 
 
 def until(condition, what, patience=PATIENCE):
-    """Asks again until it holds."""
+    """Asks again until it holds: what it gave then."""
     deadline = time.monotonic() + patience
-    while not condition():
+    while not (held := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not in time: {what}")
         time.sleep(0.01)
+    return held
 
 
 class Answer:
@@ -172,7 +172,7 @@ class ServeTest(unittest.TestCase):
         return process
 
     def giver(self, port=0):
-        return self.start(Batond(self.env, self.folder, port) if BATOND else Giver(self.env, port))
+        return self.start(Batond(self.env, self.folder) if BATOND else Giver(self.env, port))
 
     def serve(self, *program, options=(), env=None, **more):
         return self.start(Process([BATON, "serve", "--tsap", POOL, *options, "--", *program], env or self.env, **more))
