@@ -117,12 +117,16 @@ std::string status_text(const json& status, const json& workers) {
   return text;
 }
 
+std::string destination_of(const json& route) {
+  if (!route.value("pool", json{}).is_null()) return cell_in(route, "pool");
+  return flag_in(route, "to_called_tsap") ? "(TSAP called)" : "(refused)";
+}
+
 std::string routes_table(const json& answer) {
   constexpr std::array columns{Column{"route", "name", Align::Left}, Column{"pool", "pool", Align::Left},
                                Column{"connections", "connections"}};
   std::vector<json> routes = list_in(answer, "routes");
-  for (json& each : routes)
-    if (each.value("pool", json{}).is_null()) each["pool"] = "(refused)";
+  for (json& each : routes) each["pool"] = destination_of(each);
   return table_of(columns, routes);
 }
 

@@ -27,6 +27,8 @@ struct PooledWorker {
 /// Of the answers to "status" and "workers": connections, listeners, pools.
 [[nodiscard]] std::string status_text(const nlohmann::json& status, const nlohmann::json& workers);
 /// Of the answer to "routes".
+/// Where a route leads: the pool, "(TSAP called)" or "(refused)".
+[[nodiscard]] std::string destination_of(const nlohmann::json& route);
 [[nodiscard]] std::string routes_table(const nlohmann::json& answer);
 [[nodiscard]] std::string workers_table(const std::vector<PooledWorker>& workers);
 

@@ -102,10 +102,8 @@ std::vector<Row> route_rows(const Growth& growth, const Sample& now) {
   std::vector<Row> rows;
   for (const json& route : list_in(now.routes, "routes")) {
     const auto more = grown(same_in(before, route, "name"), route, "connections");
-    const std::string pool = cell_in(route, "pool");
-    rows.push_back(
-        {{cell_in(route, "name"), pool == "-" ? "(refused)" : pool, growth.rate(more), cell_in(route, "connections")},
-         more.value_or(0)});
+    rows.push_back({{cell_in(route, "name"), destination_of(route), growth.rate(more), cell_in(route, "connections")},
+                    more.value_or(0)});
   }
   return rows;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "cli/top_frame.hpp"
 
+#include "cli/batond_tables.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -82,6 +84,13 @@ TEST(TopFrame, TheBusiestRoutesKeepTheirOrder) {
   EXPECT_TRUE(lines[5].starts_with("r80 ")) << lines[5];
   EXPECT_EQ(lines[6], "... 98 routes with less to do");
   EXPECT_TRUE(lines[9].starts_with("p ")) << lines[9];
+}
+
+TEST(Routes, LeadToAPoolToTheTsapCalledOrNowhere) {
+  EXPECT_EQ(destination_of({{"pool", "shop"}, {"to_called_tsap", false}}), "shop");
+  EXPECT_EQ(destination_of({{"pool", nullptr}, {"to_called_tsap", true}}), "(TSAP called)");
+  EXPECT_EQ(destination_of({{"pool", nullptr}, {"to_called_tsap", false}}), "(refused)");
+  EXPECT_EQ(destination_of({{"pool", nullptr}}), "(refused)") << "of a batond before";
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ function show(all,seconds){
     table("Workers",["pool","worker","process","state","credit","under way","moved","refused","lost"],workers),
     table("Pools",["pool","kind","moved","copying","copied","not reached"],
       all.pools.map(x=>[x.name,x.kind,x.moved,x.copying,x.copied,x.connect_failures])),
-    table("Routes",["route","pool","connections"],all.routes.map(r=>[r.name,r.pool??"refused",r.connections])),
+    table("Routes",["route","pool","connections"],all.routes.map(r=>[r.name,r.pool??(r.to_called_tsap?"TSAP called":"refused"),r.connections])),
     table("Listeners",["listener","address","accepted","waiting","gone","too many","late"],
       s.listeners.map(l=>[l.name,l.address,l.accepted,l.waiting,l.gone,l.too_many,l.late])));
 }

@@ -110,8 +110,10 @@ json routes_of(const Dispatcher& dispatcher) {
     const auto count = counted.find(name);
     json pool;
     if (plan.targets[i] < plan.configuration.pools.size()) pool = plan.configuration.pools[plan.targets[i]].name;
+    const bool called = std::holds_alternative<routing::ToCalledTsap>(plan.configuration.routes[i].action);
     routes.push_back({{"name", name},
                       {"pool", std::move(pool)},
+                      {"to_called_tsap", called},
                       {"connections", count == counted.end() ? std::uint64_t{0} : count->second}});
   }
   return {{"ok", true}, {"routes", std::move(routes)}};

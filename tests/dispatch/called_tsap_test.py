@@ -65,6 +65,8 @@ class CalledTsap(House):
         self.refused(b"", 3)
         counters = self.ask("status")["counters"]
         self.assertEqual((counters["moved"], counters["no_route"]), (2, 2))
+        route = self.ask("routes")["routes"][0]
+        self.assertEqual((route["pool"], route["to_called_tsap"], route["connections"]), (None, True, 4))
         # What has been handed over lives on without batond.
         os.killpg(self.batond.pid, signal.SIGKILL)
         self.batond.wait()
