@@ -66,7 +66,12 @@ std::vector<VisitorPtr> Dispatcher::freeze() {
 
 void Dispatcher::thaw(std::vector<VisitorPtr> back) {
   if (!std::exchange(frozen_, false)) return;
-  for (auto& pool : pools_) pool->regain_name();
+  for (auto& pool : pools_) {
+    const auto bound = pool->bind();
+    if (bound) continue;
+    journal().error("{}: batond tries again until it has it", pool_failure(pool->settings(), bound.error()));
+    pool->regain_name();
+  }
   for (VisitorPtr& visitor : back) {
     if (!visitor->connection.is_open()) {
       ++counters_.dissolved;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "dispatch/journal.hpp"
 #include "os/resolve_host.hpp"
 
 namespace baton::dispatch {
@@ -167,8 +168,11 @@ void Pool::add_targets() {
       try_target(i);
       continue;
     }
-    addresses_.push_back(
-        os::resolve_host(target.host, target.port, os::Lookup::Names).value_or(std::vector<os::Address>{}));
+    auto addresses = os::resolve_host(target.host, target.port, os::Lookup::Names);
+    if (!addresses)
+      journal().error("pool {}: {} has no address, and gets no connection before a restart or a change of the pool",
+                      settings_.name, name_of(target));
+    addresses_.push_back(std::move(addresses).value_or(std::vector<os::Address>{}));
     Member& member = members_.emplace_back();
     member.id = ++last_id_;
     member.target = i;

@@ -130,7 +130,10 @@ void Predecessor::take_late() {
     }
     for (Taken& each : *taken) {
       auto legacy = legacy_of(each.blob.octets());
-      if (!legacy || !legacy->visitor || !each.connection.is_open()) continue;
+      if (!legacy || !legacy->visitor || !each.connection.is_open()) {
+        journal().error("the batond before: a client that is not described as this one expects is closed");
+        continue;
+      }
       legacy->visitor->connection = std::move(each.connection);
       late_(std::move(legacy->visitor));
     }
