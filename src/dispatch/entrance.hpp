@@ -107,7 +107,6 @@ class Entrance {
   void place(Waiting waiting);
   [[nodiscard]] Step look(Waiting& waiting);
   void decide(Waiting& waiting, recognise::Facts facts);
-  [[nodiscard]] recognise::Facts facts_now(Waiting& waiting);
   [[nodiscard]] os::Result<Bytes> peek(const Visitor& visitor);
   [[nodiscard]] const recognise::Questions& questions_for(const Visitor& visitor);
   void look_at_ready();

@@ -29,10 +29,6 @@ bool make_pipe(UniqueFd& out, UniqueFd& in) {
   return true;
 }
 
-recognise::IpAddress ip_or_none(const std::optional<recognise::IpAddress>& address) {
-  return address.value_or(recognise::IpAddress{});
-}
-
 }  // namespace
 
 Passage::Passage(asio::io_context& loop, VisitorPtr visitor, std::uint64_t target, std::vector<std::byte> first,
@@ -200,7 +196,7 @@ std::vector<std::byte> proxy_header_for(const Visitor& visitor) {
   std::uint16_t to_port = 0;
   std::uint16_t from_port = visitor.peer_port;
   if (told) {
-    to = ip_or_none(proxied->destination);
+    to = *proxied->destination;
     to_port = proxied->destination_port;
     from_port = proxied->source_port;
   } else if (const auto local = visitor.connection.local_address()) {
