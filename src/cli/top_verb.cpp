@@ -104,7 +104,7 @@ class TopVerb {
   }
 
   void ask_worker(std::int64_t process, Sample& sample) {
-    if (process == 0 || mute_.contains(process)) return;
+    if (process == 0 || mute_.contains(process) || sample.processes.contains(process)) return;
     ask_processes(
         process, [&](Status status) { sample.processes.insert_or_assign(process, std::move(status)); },
         [&](std::int64_t, int error) {
