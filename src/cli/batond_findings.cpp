@@ -20,15 +20,6 @@ std::string finding_line(const json& finding, std::string_view file) {
   return dispatch::printable(found, file);
 }
 
-json json_of(const LocatedFinding& found) {
-  return {{"severity", found.finding.severity == routing::Severity::Error ? "error" : "warning"},
-          {"line", found.position.line},
-          {"column", found.position.column},
-          {"path", found.finding.path},
-          {"what", found.finding.what},
-          {"advice", found.finding.advice}};
-}
-
 std::string excerpt(const LocatedFinding& found, std::string_view text) {
   constexpr std::size_t longest = 160;
   for (std::uint32_t line = 1; line < found.position.line; ++line) {

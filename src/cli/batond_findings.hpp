@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// baton: cli/batond_findings.hpp: what is wrong with a configuration, as text and as JSON.
+// baton: cli/batond_findings.hpp: what is wrong with a configuration, as text.
 //
-// JSON: the form of the control socket, {"severity", "line", "column", "path", "what", "advice"}.
 // Threads: pure functions.
 #pragma once
 
@@ -13,9 +12,9 @@
 
 namespace baton::cli {
 
-/// "batond.toml:12:7: error: route[0].pool: there is no pool "shp": did you mean "shop"?"
+/// Of dispatch/findings_json.hpp: "batond.toml:12:7: error: route[0].pool: there is no pool "shp": did you mean
+/// "shop"?"
 [[nodiscard]] std::string finding_line(const nlohmann::json& finding, std::string_view file);
-[[nodiscard]] nlohmann::json json_of(const dispatch::LocatedFinding& found);
 /// The line of `text` that it is about, with its number, and a mark below its column. Empty where there is none.
 [[nodiscard]] std::string excerpt(const dispatch::LocatedFinding& found, std::string_view text);
 

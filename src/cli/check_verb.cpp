@@ -9,12 +9,11 @@
 #include "cli/batond_findings.hpp"
 #include "cli/units.hpp"
 #include "cli/verbs.hpp"
+#include "dispatch/findings_json.hpp"
 #include "os/text_file.hpp"
 
 namespace baton::cli {
 namespace {
-
-constexpr std::size_t most_configuration = std::size_t{16} << 20;
 
 struct Options {
   std::string file = "/etc/baton/batond.toml";
@@ -27,16 +26,14 @@ std::string why_not_read(int error) {
 }
 
 ExitStatus check(const Options& options, std::ostream& out, std::ostream& err) {
-  const auto text = os::read_text_file(options.file, most_configuration);
+  const auto text = os::read_text_file(options.file, dispatch::most_configuration);
   if (!text) {
     err << "baton check: " << options.file << " cannot be read: " << why_not_read(os::number(text.error())) << ".\n";
     return ExitStatus::Failed;
   }
   const dispatch::ReadConfiguration read = dispatch::read_configuration(*text);
   if (options.json) {
-    nlohmann::json all = nlohmann::json::array();
-    for (const dispatch::LocatedFinding& each : read.findings) all.push_back(json_of(each));
-    out << all.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << '\n';
+    out << dispatch::json_of(read.findings).dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << '\n';
   } else {
     for (const dispatch::LocatedFinding& each : read.findings)
       out << printable_ascii(dispatch::printable(each, options.file)) << '\n' << excerpt(each, *text);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "cli/top_frame.hpp"
 
-#include "cli/batond_tables.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+
+#include "cli/batond_tables.hpp"
 
 namespace baton::cli {
 namespace {

@@ -29,6 +29,9 @@ struct LocatedFinding {
   friend bool operator==(const LocatedFinding&, const LocatedFinding&) = default;
 };
 
+/// Larger than any that somebody has written (octets).
+inline constexpr std::size_t most_configuration = std::size_t{16} << 20;
+
 struct ReadConfiguration {
   routing::Configuration configuration;
   std::vector<LocatedFinding> findings;  ///< errors and warnings, by line

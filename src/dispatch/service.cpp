@@ -21,6 +21,7 @@
 #include "dispatch/configuration.hpp"
 #include "dispatch/control.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/findings_json.hpp"
 #include "dispatch/inheritance.hpp"
 #include "dispatch/journal.hpp"
 #include "dispatch/listening.hpp"
@@ -35,24 +36,10 @@
 namespace baton::dispatch {
 namespace {
 
-constexpr std::size_t most_configuration = std::size_t{16} << 20;
-
 std::expected<ReadConfiguration, std::string> read_file(const std::string& path) {
   const auto text = os::read_text_file(path, most_configuration);
   if (!text) return std::unexpected{"cannot read " + path + ": " + std::strerror(os::number(text.error()))};
   return read_configuration(*text);
-}
-
-nlohmann::json findings_of(const ReadConfiguration& read) {
-  nlohmann::json findings = nlohmann::json::array();
-  for (const LocatedFinding& found : read.findings)
-    findings.push_back({{"severity", found.finding.severity == routing::Severity::Error ? "error" : "warning"},
-                        {"line", found.position.line},
-                        {"column", found.position.column},
-                        {"path", found.finding.path},
-                        {"what", found.finding.what},
-                        {"advice", found.finding.advice}});
-  return findings;
 }
 
 void log_findings(const ReadConfiguration& read, const std::string& path) {
@@ -113,7 +100,6 @@ class Service final : Upgrade::Owner {
     if (predecessor_)
       if (auto taken = take_over(read->configuration.service); !taken) return failed(taken.error());
     control_->watch();
-    settings_ = read->configuration.service;
     for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) signals_.add(number);
     await_signal();
     journal().info("batond {} started: process {}, configuration {}, {} listeners, {} pools, {} routes", BATON_VERSION,
@@ -227,12 +213,12 @@ class Service final : Upgrade::Owner {
     auto read = read_file(view_.configuration);
     if (!read) return keep(read.error(), nlohmann::json::array());
     log_findings(*read, view_.configuration);
-    if (!read->usable()) return keep("the configuration has errors", findings_of(*read));
+    if (!read->usable()) return keep("the configuration has errors", json_of(read->findings));
     const auto& service = read->configuration.service;
-    if (service.control != settings_.control) journal().warn("[batond] control changes with a restart only");
+    if (service.control != settings().control) journal().warn("[batond] control changes with a restart only");
     // Opened before anything changes, and let go again where the rest cannot be had.
     std::unique_ptr<MetricsServer> before;
-    const bool other_metrics = service.metrics != settings_.metrics;
+    const bool other_metrics = service.metrics != settings().metrics;
     if (other_metrics) {
       before = std::move(metrics_);
       if (auto opened = open_metrics(service.metrics); !opened) {
@@ -245,11 +231,10 @@ class Service final : Upgrade::Owner {
       return keep(applied.error(), nlohmann::json::array());
     }
     set_log_level(service.log);
-    settings_ = service;
     journal().info("reloaded {}: {} listeners, {} pools, {} routes", view_.configuration,
                    dispatcher_.entrances().size(), dispatcher_.pools().size(),
                    dispatcher_.plan().configuration.routes.size());
-    return {{"ok", true}, {"findings", findings_of(*read)}};
+    return {{"ok", true}, {"findings", json_of(read->findings)}};
   }
 
   static nlohmann::json keep(const std::string& sentence, nlohmann::json findings) {
@@ -274,6 +259,9 @@ class Service final : Upgrade::Owner {
     ::sd_notify(0, "STOPPING=1");
     begin_drain();
   }
+
+  /// In force.
+  [[nodiscard]] const routing::Service& settings() const { return dispatcher_.plan().configuration.service; }
 
   void begin_drain() {
     dispatcher_.drain(
@@ -301,16 +289,16 @@ class Service final : Upgrade::Owner {
   Inheritance inheritance() const override {
     Inheritance all = dispatcher_.inheritance();
     all.control = control_path_;
-    if (metrics_ && settings_.metrics) all.metrics = text_of(*settings_.metrics);
+    if (metrics_ && settings().metrics) all.metrics = text_of(*settings().metrics);
     return all;
   }
 
   std::expected<std::vector<Heirloom>, std::string> listening_sockets() const override {
     auto all = dispatcher_.listening_sockets();
-    if (all && metrics_ && settings_.metrics) {
+    if (all && metrics_ && settings().metrics) {
       auto twin = os::duplicate(metrics_->listening());
       if (twin)
-        all->push_back({Heirloom::Kind::Metrics, text_of(*settings_.metrics), std::move(*twin)});
+        all->push_back({Heirloom::Kind::Metrics, text_of(*settings().metrics), std::move(*twin)});
       else
         all = std::unexpected{twin.error()};
     }
@@ -351,7 +339,6 @@ class Service final : Upgrade::Owner {
   Dispatcher dispatcher_;
   asio::signal_set signals_;
   ServiceView view_;
-  routing::Service settings_;
   std::optional<Control> control_;
   std::string control_path_;  // as the configuration had it when it was opened
   std::unique_ptr<MetricsServer> metrics_;
