@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import ssl
 import statistics
 import subprocess
@@ -54,27 +55,38 @@ class Party:
         self.more: Dict[str, Any] = {}
 
     def ticks(self) -> float:
-        """Processor time of the process in the middle and its children (seconds)."""
+        """Processor time of the process in the middle and its children, those that have ended too (seconds)."""
         total = 0
         for pid in family(self.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
+            fields = of_process(pid, "stat").rpartition(")")[2].split()
+            total += sum(int(field) for field in fields[11:15])
         return total / os.sysconf("SC_CLK_TCK")
 
     def holds(self) -> Dict[str, int]:
         kib = descriptors = 0
         for pid in family(self.pid):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            for line in of_process(pid, "smaps_rollup").splitlines():
                 if line.startswith("Private_"):
                     kib += int(line.split()[1])
-            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            try:
+                descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            except FileNotFoundError:
+                pass
         return {"KiB": kib, "descriptors": descriptors}
+
+
+def of_process(pid: int, name: str) -> str:
+    """The file of /proc; empty if the process has just ended, as sslh's do, one for each connection (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def family(pid: Optional[int]) -> List[int]:
     if pid is None:
         return []
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = of_process(pid, f"task/{pid}/children").split()
     return [pid] + [each for child in children for each in family(int(child))]
 
 
@@ -90,7 +102,6 @@ def client_hello() -> bytes:
 
 
 def free_port() -> int:
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
@@ -124,7 +135,6 @@ class Bench:
         return str(path)
 
     def until_open(self, port: int) -> None:
-        import socket
         end = time.monotonic() + 20
         while True:
             try:

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // baton: bench/dispatch_load.cpp: the clients of dispatch.py.
 //
-//   dispatch_load PORT short PARALLEL MILLISECONDS   a line of JSON: connections/s, p50 and p99 in microseconds
-//   dispatch_load PORT first COUNT                   ... p50 and p99: one connection after the other, to the first
-//   octet dispatch_load PORT bulk OCTETS                   ... octets/s dispatch_load PORT hold COUNT says "held" when
-//   all are open, and keeps them until its input ends
+//   dispatch_load PORT short PARALLEL MILLISECONDS   connections/s, and times
+//   dispatch_load PORT first COUNT                   times: one connection after the other
+//   dispatch_load PORT bulk OCTETS                   octets/s
+//   dispatch_load PORT hold COUNT                    says "held", keeps them until its input ends
 //
-// A short connection: connect, say what stands on standard input (a ClientHello), read 64 octets and the end. Its time
-// is from connect to the first octet back. PARALLEL of them are under way at any time. Every failure ends the program.
+// All but the last print a line of JSON; times are p50 and p99 in microseconds, from connect to the first octet back.
+//
+// A short connection: connect, say what stands on standard input (a ClientHello), read 64 octets and the end. PARALLEL
+// of them are under way at any time. Every failure ends the program.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -18,11 +20,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "support/measure.hpp"
+#include "support/sockets.hpp"
 
 namespace {
 
@@ -33,6 +37,7 @@ constexpr std::size_t answer_octets = 64;
 struct Client {
   int fd = -1;
   Nanoseconds begun = 0;
+  bool said = false;
   std::size_t got = 0;
 };
 
@@ -81,7 +86,7 @@ class Short {
  private:
   void start(std::size_t which) {
     Client& client = clients_[which];
-    client = {.fd = -1, .begun = now(), .got = 0};
+    client = {.begun = now()};
     client.fd = open_connection(SOCK_NONBLOCK);
     ++open_;
     watch(which, EPOLL_CTL_ADD, EPOLLOUT);
@@ -91,11 +96,11 @@ class Short {
     event.events = events;
     event.data.u64 = which;
     require(epoll_ctl(set_, how, clients_[which].fd, &event), "epoll_ctl");
-    sent_[which] = events == EPOLLIN;
   }
   void step(std::size_t which) {
     Client& client = clients_[which];
-    if (!sent_[which]) {
+    if (!client.said) {
+      client.said = true;
       if (write(client.fd, hello_.data(), hello_.size()) != static_cast<ssize_t>(hello_.size())) fail("write");
       return watch(which, EPOLL_CTL_MOD, EPOLLIN);
     }
@@ -119,7 +124,6 @@ class Short {
   Nanoseconds end_ = 0;
   std::string hello_;
   std::vector<Client> clients_;
-  std::vector<bool> sent_ = std::vector<bool>(4096);
   std::size_t open_ = 0;
   std::vector<double> times_;
 };
@@ -130,9 +134,9 @@ Json first_octets(std::size_t count, const std::string& hello) {
   for (std::size_t i = 0; i < count; ++i) {
     const Nanoseconds begin = now();
     const int fd = open_connection(0);
-    if (write(fd, hello.data(), hello.size()) != static_cast<ssize_t>(hello.size())) fail("write");
-    char octet = 0;
-    if (read(fd, &octet, 1) != 1) fail("read");
+    write_all(fd, std::as_bytes(std::span{hello}));
+    std::array<std::byte, 1> octet;
+    read_all(fd, octet);
     times.push_back(static_cast<double>(now() - begin) / 1e3);
     close(fd);
   }
@@ -157,13 +161,9 @@ void hold(std::size_t count) {
   std::vector<int> held;
   for (std::size_t i = 0; i < count; ++i) {
     held.push_back(open_connection(0));
-    std::array<char, answer_octets> answer{'h', 'o', 'l', 'd'};
-    if (write(held.back(), answer.data(), answer.size()) != answer_octets) fail("write");
-    for (std::size_t got = 0; got < answer.size();) {
-      const ssize_t size = read(held.back(), answer.data() + got, answer.size() - got);
-      if (size <= 0) fail("read");
-      got += static_cast<std::size_t>(size);
-    }
+    std::array<std::byte, answer_octets> octets{std::byte{'h'}, std::byte{'o'}, std::byte{'l'}, std::byte{'d'}};
+    write_all(held.back(), octets);
+    read_all(held.back(), octets);
   }
   std::puts("held");
   std::fflush(stdout);
@@ -183,7 +183,8 @@ std::string whole_input() {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-  if (argc < 4) fail("usage: dispatch_load PORT short PARALLEL MILLISECONDS | first COUNT | bulk OCTETS | hold COUNT");
+  if (argc < 4 || (argc < 5 && std::string_view{argv[2]} == "short"))
+    fail("usage: dispatch_load PORT short PARALLEL MILLISECONDS | first COUNT | bulk OCTETS | hold COUNT");
   port = static_cast<std::uint16_t>(std::atoi(argv[1]));
   const std::string_view what = argv[2];
   const auto count = static_cast<std::size_t>(std::atoll(argv[3]));

@@ -9,8 +9,6 @@
 // closed.
 #include <baton/soc.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +19,8 @@
 #include <unordered_map>
 
 #include "support/measure.hpp"
+#include "support/moves.hpp"
+#include "support/sockets.hpp"
 
 namespace {
 
@@ -31,17 +31,12 @@ constexpr std::size_t answer_octets = 64;
 class Worker {
  public:
   explicit Worker(const char* tsap) : set_{require(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")}, tsap_{tsap} {
-    listening_ = require(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    require(bind(listening_, reinterpret_cast<const sockaddr*>(&address), size), "bind");
-    require(listen(listening_, 4096), "listen");
-    require(getsockname(listening_, reinterpret_cast<sockaddr*>(&address), &size), "getsockname");
+    const TcpListener listener = tcp_listen(4096);
+    listening_ = listener.descriptor;
+    require(fcntl(listening_, F_SETFL, O_NONBLOCK), "fcntl");
     watch(listening_);
     if (tsap_ != nullptr) connect_link();
-    std::printf("%u\n", ntohs(address.sin_port));
+    std::printf("%u\n", unsigned{listener.port});
     std::fflush(stdout);
   }
 
@@ -70,15 +65,7 @@ class Worker {
     require(epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
   }
   void connect_link() {
-    sockaddr_iso address{};
-    address.siso_len = sizeof address;
-    address.siso_family = AF_ISO;
-    std::memset(address.siso_addr.isoa_genaddr, ' ', 8);
-    link_ = require(soc_socket(AF_ISO, SOCK_STREAM, 0), "soc_socket");
-    require(soc_bind(link_, reinterpret_cast<const sockaddr*>(&address), sizeof address), "soc_bind");
-    address.siso_tlen = static_cast<unsigned char>(std::strlen(tsap_));
-    std::memcpy(address.siso_addr.isoa_genaddr + 8, tsap_, std::strlen(tsap_));
-    require(soc_connect(link_, reinterpret_cast<const sockaddr*>(&address), sizeof address), "soc_connect");
+    link_ = link_connect(tsap_);
     require(soc_credit(link_, 256), "soc_credit");
     watch(link_);
   }

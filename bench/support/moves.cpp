@@ -13,7 +13,6 @@
 namespace baton::bench {
 namespace {
 
-constexpr std::string_view selector = "bench";
 constexpr std::size_t nsel_length = 8;
 
 sockaddr_iso iso_address(std::string_view tsel) {
@@ -60,16 +59,16 @@ msghdr message(cmsg_redhdr& head) {
 
 int link_listen() {
   const int listening = require(soc_socket(AF_ISO, SOCK_STREAM, 0), "soc_socket");
-  const sockaddr_iso own = iso_address(selector);
+  const sockaddr_iso own = iso_address(measured_tsap);
   require(soc_bind(listening, &own, sizeof own), "soc_bind");
   require(soc_listen(listening, 4), "soc_listen");
   return listening;
 }
 
-int link_connect() {
+int link_connect(std::string_view tsap) {
   const int link = require(soc_socket(AF_ISO, SOCK_STREAM, 0), "soc_socket");
   const sockaddr_iso own = iso_address("");
-  const sockaddr_iso server = iso_address(selector);
+  const sockaddr_iso server = iso_address(tsap);
   require(soc_bind(link, &own, sizeof own), "soc_bind");
   require(soc_connect(link, &server, sizeof server), "soc_connect");
   return link;

@@ -3,14 +3,18 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace baton::bench {
 
+/// Where the measured links meet.
+inline constexpr std::string_view measured_tsap = "bench";
+
 /// The AF_ISO listening socket that the server side waits at, in the runtime folder of this process.
 [[nodiscard]] int link_listen();
 /// One AF_ISO connection to link_listen().
-[[nodiscard]] int link_connect();
+[[nodiscard]] int link_connect(std::string_view tsap = measured_tsap);
 /// Accepts and confirms it.
 [[nodiscard]] int link_accept(int listening);
 

@@ -77,13 +77,13 @@ void receive_message(int socket, std::vector<int>& descriptors) {
   std::memcpy(descriptors.data() + before, CMSG_DATA(head), count * sizeof(int));
 }
 
-TcpListener tcp_listen() {
+TcpListener tcp_listen(int backlog) {
   TcpListener listener;
   listener.descriptor = require(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
   sockaddr_in address = loopback(0);
   socklen_t length = sizeof address;
   require(bind(listener.descriptor, reinterpret_cast<sockaddr*>(&address), length), "bind");
-  require(listen(listener.descriptor, 1024), "listen");
+  require(listen(listener.descriptor, backlog), "listen");
   require(getsockname(listener.descriptor, reinterpret_cast<sockaddr*>(&address), &length), "getsockname");
   listener.port = ntohs(address.sin_port);
   return listener;

@@ -27,7 +27,7 @@ struct TcpListener {
   int descriptor = -1;
   std::uint16_t port = 0;
 };
-[[nodiscard]] TcpListener tcp_listen();
+[[nodiscard]] TcpListener tcp_listen(int backlog = 1024);
 [[nodiscard]] int tcp_connect(std::uint16_t port);
 /// Closing will reset: no TIME_WAIT, so that thousands of connections in a row do not use up the ports.
 void reset_on_close(int connection);
