@@ -45,7 +45,7 @@ upgrade: deps ## 50 upgrades of batond under clients that come all the time: non
 coverage: deps ## which lines of what reads from outside tests and fuzzers reach; fails below 90 %
 	@tools/coverage.sh
 
-crash: deps ## kill L and S more than 10,000 times; writes docs/crashes.md
+crash: deps ## kill L and S more than 20,000 times; writes docs/crashes.md
 	@tests/crash/long.sh
 
 fuzz: deps ## run each fuzzer for a minute (FUZZ="SECONDS NAME...": others; tools/fuzz.sh)

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 build=build/coverage
 least=90
 receive_path=endpoint/link_pump.cpp,endpoint/link_data.cpp,endpoint/link_waiting.cpp,endpoint/iso_listener.cpp
-receive_path+=,endpoint/taking.cpp,endpoint/taking_express.cpp,os/ancillary.cpp,os/message_head.cpp
+receive_path+=,endpoint/unread_request.cpp,endpoint/taking.cpp,endpoint/taking_express.cpp,os/ancillary.cpp,os/message_head.cpp
 groups=(cotp transport handoff link "receive path of a link=$receive_path")
 
 mkdir -p "$build/profiles"

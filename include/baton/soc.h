@@ -182,7 +182,8 @@ int soc_wake(const int* pid);
  * baton's own calls
  */
 
-/* What the library has read of `link` and not yet delivered: number of units (TSDU parts, offers, answers), or -1.
+/* What the library has read of `link` and not yet delivered: number of units (TSDU parts, offers, answers; and one for
+ * credit, once soc_give or soc_hold has failed for want of it), or -1.
  * Ask before waiting with poll(2) or epoll(7), as with SSL_pending. */
 int soc_pending(int link);
 
@@ -241,7 +242,8 @@ struct soc_move {
 #define SOC_GROUP_END 2 /* no end point: all of the group has come, `length` moves; next: soc_ready */
 
 /* Sends the first `count` moves. Returns how many were accepted, in order (then moves[i].fd belongs to the library
- * until the outcome is collected), or -1 when none was: EAGAIN no credit or buffer full, else the error of moves[0].
+ * until the outcome is collected), or -1 when none was: EAGAIN no credit (soc_poll shows the link readable, once, when
+ * there is some) or buffer full, else the error of moves[0].
  * Never waits for outcomes; waits for credit if the link is in blocking mode. */
 int soc_give(int link, struct soc_move* moves, int count);
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# `make crash`: more than 10,000 kills over all cells, and docs/crashes.md from what came of them.
+# `make crash`: more than 20,000 kills over all cells, and docs/crashes.md from what came of them.
 # Environment: POINT_KILLS (default 4000)  at fault points; CALL_KILLS (default 8000)  at boundaries of system calls;
 # CHAIN_KILLS (default 3000)  of both sides at once, and in a move onward; GROUP_KILLS (default 1000)  of groups at fault
 # points.
