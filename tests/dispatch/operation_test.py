@@ -17,7 +17,7 @@ from typing import Dict, Tuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from house import BATOND, House, PATIENCE, cpu_of, descriptors, http, read_all
+from house import BATOND, House, PATIENCE, cpu_of, descriptors, http, read_all, reserved_port
 
 UNITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/units")
 # A name that needs escapes in the text of Prometheus, in JSON and in HTML.
@@ -43,21 +43,11 @@ class Measured(House):
 
     def configure(self, text: str, listener: str = "") -> None:
         super().configure(text, listener)
-        with open(self.configuration, encoding="utf-8") as file:
-            whole = file.read()
-        with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write(whole.replace("[batond]\n", f'[batond]\nmetrics = "{self.metrics}"\n', 1))
-
-    def moves(self, count: int) -> None:
-        """So many clients to the shop, one after the other."""
-        for number in range(1, count + 1):
-            self.greeted_by(self.client(http("shop.example")))
-            self.until(lambda: self.counter("moved") == number, "it is counted")
+        self.edit_configuration("[batond]\n", f'[batond]\nmetrics = "{self.metrics}"\n')
 
     def address(self) -> str:
         """Where it listens now: the last one that the log tells of."""
-        with open(self.log, encoding="utf-8") as log:
-            return re.findall(r"metrics: listening on (\S+)", log.read())[-1]
+        return re.findall(r"metrics: listening on (\S+)", self.logged())[-1]
 
     def get(self, path: str) -> Tuple[int, str, str]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -95,7 +85,7 @@ class Metrics(Measured):
 
     def test_they_say_what_happened(self) -> None:
         self.start_worker("shop", "S")
-        self.moves(3)
+        self.asks("shop.example", 3)
         read_all(self.client(http("blog.example")))
         read_all(self.client(http("nobody.example")))
         for outcome, count in (("moved", 3), ("no_worker", 1), ("no_route", 1), ("refused", 0)):
@@ -111,7 +101,7 @@ class Metrics(Measured):
 
     def test_they_grow_and_never_shrink_by_a_reload(self) -> None:
         self.start_worker("shop", "S")
-        self.moves(1)
+        self.asks("shop.example")
         before = self.samples()
         self.configure(TWO_POOLS + "[pool.more]\n[[route]]\nhost = 'x'\npool = 'more'\n")
         self.assertTrue(self.ask("reload")["ok"])
@@ -183,7 +173,7 @@ class StatusPage(Measured):
     def test_a_browser_shows_what_there_is(self) -> None:
         self.start_batond(TWO_POOLS)
         worker = self.start_worker("shop", "S")
-        self.moves(7)
+        self.asks("shop.example", 7)
         page = self.dom()
         self.assertRegex(page, rf'<p id="state" role="status" class="">process {self.batond.pid}, version [\d.]+, '
                                r"up \d+ s, 0 moves/s</p>")
@@ -215,13 +205,12 @@ class Systemd(House):
     def test_a_socket_of_systemd(self) -> None:
         notify = self.notified()
         self.configure(TWO_POOLS)
-        self.log = os.path.join(self.folder.name, "log")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        with open(self.log, "ab") as log:
-            self.batond = self.start(
-                ["systemd-socket-activate", "--fdname=web", f"--listen=127.0.0.1:{self.port}", "--setenv=NOTIFY_SOCKET",
-                 "--setenv=BATON_RUNTIME_DIR", BATOND, "--config", self.configuration], stderr=log)
+        reserved = reserved_port()
+        self.addCleanup(reserved.close)
+        self.port = reserved.getsockname()[1]
+        self.batond = self.start_logged(
+            ["systemd-socket-activate", "--fdname=web", f"--listen=127.0.0.1:{self.port}", "--setenv=NOTIFY_SOCKET",
+             "--setenv=BATON_RUNTIME_DIR", BATOND, "--config", self.configuration])
         self.until(self.accepts, "the socket listens")
         # The first client starts it.
         client = self.client(http("shop.example"))
@@ -278,18 +267,9 @@ class FullTable(House):
 
     MOST = 48
 
-    def logged(self) -> str:
-        with open(self.log, encoding="utf-8") as log:
-            return log.read()
-
     def test_it_goes_on(self) -> None:
-        self.configure("[pool.shop]\nhold = '20s'\n[[route]]\nhost = '*'\npool = 'shop'\n", 'wait = "60s"\n')
-        self.log = os.path.join(self.folder.name, "log")
-        with open(self.log, "ab") as log:
-            self.batond = self.start([BATOND, "--config", self.configuration], stderr=log,
-                                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.MOST,) * 2))
-        self.until(lambda: self.status() is not None, "batond answers")
-        self.port = int(self.ask("status")["listeners"][0]["address"].rsplit(":", 1)[1])
+        self.start_batond("[pool.shop]\nhold = '20s'\n[[route]]\nhost = '*'\npool = 'shop'\n", 'wait = "60s"\n',
+                          first=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.MOST,) * 2))
         self.start_worker("shop", "S")
         silent = [self.client() for _ in range(2 * self.MOST)]
         self.until(lambda: descriptors(self.batond.pid) == self.MOST, "its table is full")
@@ -297,19 +277,15 @@ class FullTable(House):
         # Nobody spins meanwhile.
         used = cpu_of(self.batond.pid)
         waiting = [self.client(http("shop")) for _ in range(20)]
-        asking = socket.socket(socket.AF_UNIX)
+        asking = self.begin_to_ask("status")
         self.addCleanup(asking.close)
-        asking.settimeout(PATIENCE)
-        asking.connect(self.control)
-        asking.sendall(b'{"do": "status"}\n')
         time.sleep(0.5)  # the time over which it may use a tenth of a processor
         self.assertLess(cpu_of(self.batond.pid) - used, 0.1)
         for client in silent:
             client.close()
         for client in waiting:
             self.assertEqual(self.greeted_by(client), "S")
-        with asking.makefile() as answers:
-            self.assertTrue(json.loads(answers.readline())["ok"])
+        self.assertTrue(self.answer_on(asking)["ok"])
 
 
 if __name__ == "__main__":

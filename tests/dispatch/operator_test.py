@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import unittest
@@ -51,19 +50,12 @@ class Operated(House):
         self.assertEqual(len(rows), 1, table)
         return rows[0]
 
-    def asks_as(self, name: str, count: int = 1) -> None:
-        before = self.counter("moved")
-        for number in range(1, count + 1):
-            self.greeted_by(self.client(http(f"{name}.example")))
-            self.until(lambda: self.counter("moved") == before + number, "it is counted")
-
-
 class Look(Operated):
     def setUp(self) -> None:
         super().setUp()
         self.start_batond(TWO_POOLS)
         self.start_worker("shop", "S")
-        self.asks_as("shop", 3)
+        self.asks("shop.example", 3)
         self.client(http("closed.example")).recv(1000)
         self.until(lambda: self.counter("refused") == 1, "it is counted")
 
@@ -90,7 +82,7 @@ class Look(Operated):
     def test_status_beside_processes_that_answer(self) -> None:
         self.environment["BATON_STATUS"] = "1"
         worker = self.start_worker("blog", "B")
-        self.asks_as("blog", 2)
+        self.asks("blog.example", 2)
         table = self.does("status").split("Processes that move connections:\n")[1]
         self.assertEqual(self.row(table, str(worker.pid))[1:3], ["0", "2"])
         by_pid = {each["pid"]: each for each in json.loads(self.does("status", "--json"))}
@@ -165,19 +157,12 @@ class Act(Operated):
         said = self.does("upgrade")
         self.assertRegex(said, r"^batond [\d.]+, process \d+, has taken over: 1 listening socket, 0 clients that waited; "
                                r"new ones waited for \d+\.\d [um]?s\.\n$")
-        successor = int(said.split("process ")[1].split(",")[0])
-        self.addCleanup(self.end_process, successor)
-        self.assertEqual(self.batond.wait(PATIENCE), 0)
-        self.assertIn(f"process {successor}, up ", self.does("status"))
+        old = self.batond
+        self.follow(int(said.split("process ")[1].split(",")[0]))
+        self.assertEqual(old.wait(PATIENCE), 0)
+        self.assertIn(f"process {self.batond.pid}, up ", self.does("status"))
         self.echoes(client)
-        self.asks_as("shop")
-
-    @staticmethod
-    def end_process(process: int) -> None:
-        try:
-            os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        self.asks("shop.example")
 
     def test_upgrade_that_cannot_be(self) -> None:
         self.configure(TWO_POOLS + '[[route]]\nhost = "x"\npool = "shp"\n')

@@ -13,7 +13,7 @@ import time
 import unittest
 from typing import List
 
-from house import House, PATIENCE, http
+from house import House, PATIENCE
 
 BATON = os.environ["BATON_PROGRAM"]
 ROUTES = """
@@ -84,17 +84,13 @@ class Top(House):
         self.worker = self.start_worker("shop", "S")
         self.environment["BATON_CONTROL"] = self.control
 
-    def clients(self, count: int) -> None:
-        for _ in range(count):
-            self.greeted_by(self.client(http("shop.example")))
-
     def terminal(self, rows: int, columns: int) -> Terminal:
         terminal = Terminal(rows, columns, [BATON, "top", "--interval", "0.1"], self.environment)
         self.addCleanup(terminal.close)
         return terminal
 
     def test_one_frame(self) -> None:
-        self.clients(5)
+        self.asks("shop.example", 5)
         done = subprocess.run([BATON, "top", "--once", "--interval", "0.1"], env=self.environment, text=True,
                               capture_output=True, timeout=PATIENCE, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -113,7 +109,7 @@ class Top(House):
         self.assertLessEqual(len(frame), 60)
         self.assertTrue(all(len(line) <= 150 for line in frame))
         self.assertEqual(len([line for line in frame if re.match(r"r\d+ ", line)]), 40)
-        self.clients(3)
+        self.asks("shop.example", 3)
         self.until(lambda: any(re.match(r"shop +shop +\S+ +3$", line) for line in terminal.screen("r39")), "they are seen")
         terminal.resize(12, 40)
         frame = terminal.screen("routes with less to do")

@@ -4,7 +4,6 @@
 BATON_UPGRADES: how many under load, by default 5.
 """
 
-import json
 import os
 import random
 import re
@@ -15,9 +14,9 @@ import subprocess
 import threading
 import time
 import unittest
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
-from house import BATOND, House, PATIENCE, http, iso, read_all, read_exactly
+from house import BATOND, House, PATIENCE, alive, http, read_all, read_exactly, read_line, reserved_port, state_of
 
 SUCCESSOR = os.environ["BATON_TEST_SUCCESSOR"]
 UPGRADES = int(os.environ.get("BATON_UPGRADES", "5"))
@@ -39,16 +38,6 @@ pool = "blog"
 """
 
 
-class Follower:
-    """A batond that batond has started: as much of Popen as a test needs."""
-
-    def __init__(self, process: int) -> None:
-        self.pid = process
-
-    def poll(self) -> Optional[int]:
-        return None if alive(self.pid) else 0
-
-
 class Upgrades(House):
     """batond is started by a link, so that another program can take its place."""
 
@@ -56,25 +45,6 @@ class Upgrades(House):
         super().setUp()
         self.program = os.path.join(self.folder.name, "batond")
         os.symlink(BATOND, self.program)
-        self.followers: List[int] = []
-        self.addCleanup(self.end_followers)
-
-    def end_followers(self) -> None:
-        for process in self.followers:
-            if alive(process):
-                os.kill(process, signal.SIGKILL)
-
-    def start_linked(self, text: str, listener: str = "") -> None:
-        self.configure(text, listener)
-        self.log = os.path.join(self.folder.name, "log")
-        with open(self.log, "ab") as log:
-            self.batond = self.start([self.program, "--config", self.configuration], stderr=log)
-        self.until(lambda: self.status() is not None, "batond answers")
-        self.port = int(self.ask("status")["listeners"][0]["address"].rsplit(":", 1)[1])
-
-    def read_log(self) -> str:
-        with open(self.log, encoding="utf-8") as log:
-            return log.read()
 
     def replace_program(self, text: str) -> None:
         """The next batond is a script that `exec`s."""
@@ -95,11 +65,6 @@ class Upgrades(House):
             self.follow(answer["process"])
         return answer
 
-    def follow(self, process: int) -> None:
-        """It is batond from now on."""
-        self.followers.append(process)
-        self.batond = Follower(process)
-
     def upgraded(self) -> Dict[str, Any]:
         answer = self.upgrade()
         self.assertTrue(answer["ok"], answer)
@@ -107,18 +72,6 @@ class Upgrades(House):
 
     def serves(self, name: str = "S") -> None:
         self.assertEqual(self.greeted_by(self.client(http("shop.example"))), name)
-
-
-def state_of(process: int) -> str:
-    try:
-        with open(f"/proc/{process}/stat", encoding="ascii") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
-
-
-def alive(process: int) -> bool:
-    return state_of(process) not in "ZX"
 
 
 class Load:
@@ -147,12 +100,9 @@ class Load:
                         client.sendall(request[20:])
                     else:
                         client.sendall(request)
-                    line = b""
-                    while not line.endswith(b"\n"):
-                        part = client.recv(100)
-                        if not part:
-                            raise ConnectionError(f"closed after {line!r}")
-                        line += part
+                    line = read_line(client)
+                    if not line.endswith("\n"):
+                        raise ConnectionError(f"closed after {line!r}")
                     client.sendall(b"more")
                     if read_exactly(client, 4) != b"more":
                         raise ConnectionError("closed behind the greeting")
@@ -172,7 +122,7 @@ class Load:
 
 class UnderLoad(Upgrades):
     def test_no_client_notices(self) -> None:
-        self.start_linked(POOLS.replace("20s", "30m"), 'wait = "30m"\n')
+        self.start_batond(POOLS.replace("20s", "30m"), 'wait = "30m"\n')
         for name in ("S1", "S2"):
             self.start_worker("shop", name)
         half: List[socket.socket] = []
@@ -181,7 +131,7 @@ class UnderLoad(Upgrades):
         load = Load(self.port, 6)
         try:
             for _ in range(UPGRADES):
-                half += [self.client(iso(b"SHOP")[:6]) for _ in range(10)]
+                half += [self.half_client() for _ in range(10)]
                 held += [self.client(http("blog.example")) for _ in range(5)]
                 before = self.ask("status")["process"]
                 served = load.served
@@ -192,17 +142,13 @@ class UnderLoad(Upgrades):
                 self.assertGreaterEqual(answer["clients"], len(held))
                 self.until(lambda: load.served > served + 20 or load.failures, "clients are served")
                 # Half of those that are stalled go on, the others see the next upgrade.
-                for client in half[::2]:
-                    client.sendall(iso(b"SHOP")[6:])
-                    self.assertEqual(read_exactly(client, 11)[5], 0xD0)
+                self.go_on(*half[::2])
                 half = half[1::2]
                 self.until(lambda: not alive(before), "the one before has ended")
         finally:
             load.end()
         self.assertEqual(load.failures, [])
-        for client in half:
-            client.sendall(iso(b"SHOP")[6:])
-            self.assertEqual(read_exactly(client, 11)[5], 0xD0)
+        self.go_on(*half)
         self.start_worker("blog", "B")
         for client in held:
             self.assertEqual(self.greeted_by(client), "B")
@@ -212,53 +158,54 @@ class UnderLoad(Upgrades):
 
 class Kept(Upgrades):
     def test_arrival_time_and_silence_go_on(self) -> None:
-        self.start_linked('[pool.p]\nhold = "30s"\n[[route]]\npool = "p"\nhost = "*"\n[[route]]\nprotocol = "silent"\n'
-                          'pool = "p"\n', 'wait = "4s"\nsilence = "2s"\n')
+        self.start_batond('[pool.p]\nhold = "30s"\n[[route]]\npool = "p"\nhost = "*"\n[[route]]\nprotocol = "silent"\n'
+                          'pool = "p"\n', 'wait = "4s"\nsilence = "3s"\n')
         begun = time.monotonic()
         late = self.client(b"GET / HT")
-        self.until(lambda: self.ask("status")["undecided"] == 1, "it waits")
-        while time.monotonic() < begun + 2:  # half of its time
+        silent = self.client()
+        self.until(lambda: self.ask("status")["undecided"] == 2, "they wait")
+        while time.monotonic() < begun + 2:  # half of the time of `late`
             self.ask("status")
         self.upgraded()
         upgraded = time.monotonic()
-        self.assertEqual(self.ask("status")["undecided"], 1)
+        self.assertEqual(self.ask("status")["undecided"], 2)
+        self.until(lambda: self.ask("status")["held"] == 1, "it has been silent for long enough")
+        self.assertGreater(time.monotonic() - begun, 2.5)
+        self.assertLess(time.monotonic() - upgraded, 2.8)  # its silence began with the first batond
         with self.assertRaises(ConnectionResetError):  # HTTP that has not ended: no words for it
             read_all(late)
         self.assertGreater(time.monotonic() - begun, 3.5)
         self.assertLess(time.monotonic() - upgraded, 3.8)  # its time began with the first batond
+        self.start_worker("p", "W")
+        silent.sendall(b"at last")
+        self.assertEqual(self.greeted_by(silent), "W")
 
     def test_more_clients_than_a_group_has(self) -> None:
         """The rest follows when the new one runs."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        self.start_linked(POOLS + "[limits]\nundecided_per_source = 4096\n", 'wait = "30m"\n')
+        self.start_batond(POOLS + "[limits]\nundecided_per_source = 4096\n", 'wait = "30m"\n')
         self.start_worker("shop", "S")
-        half = [self.client(iso(b"SHOP")[:6]) for _ in range(1300)]
+        half = [self.half_client() for _ in range(1300)]
         self.until(lambda: self.status()["undecided"] == len(half), "they wait")
         self.assertEqual(self.upgraded()["clients"], len(half))
         self.until(lambda: self.status()["undecided"] == len(half), "they wait there")
-        for client in half:
-            client.sendall(iso(b"SHOP")[6:])
-        for client in half:
-            self.assertEqual(read_exactly(client, 11)[5], 0xD0)
+        self.go_on(*half)
 
     def test_a_small_table_of_descriptors(self) -> None:
         """The group is smaller than the clients that wait, and what is held ready for it fits, too."""
-        self.start_linked(POOLS, 'wait = "30m"\n')
+        self.start_batond(POOLS, 'wait = "30m"\n')
         resource.prlimit(self.batond.pid, resource.RLIMIT_NOFILE, (256, 256))  # the next one's, too
         self.start_worker("shop", "S")
-        half = [self.client(iso(b"SHOP")[:6]) for _ in range(70)]
+        half = [self.half_client() for _ in range(70)]
         self.until(lambda: self.status()["undecided"] == len(half), "they wait")
         for _ in range(2):
             self.assertEqual(self.upgraded()["clients"], len(half))
             self.until(lambda: self.status()["undecided"] == len(half), "they wait there")
-        for client in half:
-            client.sendall(iso(b"SHOP")[6:])
-        for client in half:
-            self.assertEqual(read_exactly(client, 11)[5], 0xD0)
+        self.go_on(*half)
 
     def test_the_address_of_a_proxy_header(self) -> None:
-        self.start_linked('[pool.a]\nhold = "20s"\n[pool.b]\n[[route]]\npool = "a"\nhost = "*"\nsource = "192.0.2.0/24"\n'
+        self.start_batond('[pool.a]\nhold = "20s"\n[pool.b]\n[[route]]\npool = "a"\nhost = "*"\nsource = "192.0.2.0/24"\n'
                           '[[route]]\npool = "b"\nhost = "*"\n', 'proxy = "required"\n')
         header = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"
         client = self.client(header + http("x"))
@@ -273,11 +220,9 @@ class Kept(Upgrades):
 
     def test_moves_under_way_end_with_the_old_one(self) -> None:
         """A stopped worker has moves; when it dies they come back to the old batond, which gives them to the new."""
-        self.start_linked(POOLS)
+        self.start_batond(POOLS)
         stopped = self.start_worker("shop", "STOPPED", "stop-after-link")
-        self.until(lambda: any(w["credit"] for w in self.workers("shop")), "credit")
-        clients = [self.client(http("shop.example")) for _ in range(30)]
-        self.until(lambda: self.workers("shop")[0]["under_way"] == 30, "they are under way")
+        clients = self.under_way("shop", "shop.example", 30)
         old = self.batond
         self.upgraded()
         self.assertIsNone(old.poll())
@@ -293,7 +238,7 @@ class Kept(Upgrades):
     def test_copied_connections_stay_with_the_old_one(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(PATIENCE)
-            self.start_linked(f'[pool.old]\nconnect = ["127.0.0.1:{server.getsockname()[1]}"]\n'
+            self.start_batond(f'[pool.old]\nconnect = ["127.0.0.1:{server.getsockname()[1]}"]\n'
                               '[[route]]\nhost = "*"\npool = "old"\n')
             client = self.client(http("a"))
             connection, _ = server.accept()
@@ -310,7 +255,7 @@ class Kept(Upgrades):
             self.assertEqual(old.wait(PATIENCE), 0)
 
     def test_a_drained_worker_stays_so(self) -> None:
-        self.start_linked(POOLS)
+        self.start_batond(POOLS)
         first = self.start_worker("shop", "A")
         self.assertTrue(self.ask("drain", pool="shop", worker=self.workers("shop")[0]["id"])["ok"])
         self.start_worker("shop", "B")
@@ -320,31 +265,25 @@ class Kept(Upgrades):
         self.assertEqual({self.greeted_by(self.client(http("shop.example"))) for _ in range(6)}, {"B"})
 
     def test_a_new_configuration_and_metrics(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            metrics = f"127.0.0.1:{free.getsockname()[1]}"
-        self.start_linked(POOLS + "")
-        self.configure(POOLS.replace("shop.example", "new.example"), '')
-        with open(self.configuration, encoding="utf-8") as file:
-            text = file.read()
-        with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write(text.replace('log = "debug"', f'log = "debug"\nmetrics = "{metrics}"'))
+        reserved = reserved_port()
+        self.addCleanup(reserved.close)
+        metrics = reserved.getsockname()
+        self.start_batond(POOLS)
+        self.configure(POOLS.replace("shop.example", "new.example"))
+        self.edit_configuration("[batond]\n", f'[batond]\nmetrics = "{metrics[0]}:{metrics[1]}"\n')
         self.start_worker("shop", "S")
         for _ in range(2):  # opened by the first that follows, taken over by the second
             self.upgraded()
             self.assertEqual(self.greeted_by(self.client(http("new.example"))), "S")
-            host, port = metrics.split(":")
-            with socket.create_connection((host, int(port)), timeout=PATIENCE) as asked:
+            with socket.create_connection(metrics, timeout=PATIENCE) as asked:
                 asked.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
                 self.assertIn(b"200 OK", read_all(asked))
 
     def test_a_listener_that_goes_leaves_nobody(self) -> None:
-        self.start_linked(POOLS)
+        self.start_batond(POOLS)
         half = self.client(http("shop.example")[:10])
         self.until(lambda: self.ask("status")["undecided"] == 1, "it waits")
-        with open(self.configuration, encoding="utf-8") as file:
-            text = file.read()
-        with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write(text.replace("[listener.front]", "[listener.other]").replace(":0", ":0 ".strip()))
+        self.edit_configuration("[listener.front]", "[listener.other]")
         self.start_worker("shop", "S")
         self.upgraded()
         half.sendall(http("shop.example")[10:])
@@ -352,7 +291,7 @@ class Kept(Upgrades):
 
     def test_workers_of_a_pool_go_before_its_fallback(self) -> None:
         """Also where those of the fallback are back first."""
-        self.start_linked('[pool.first]\nfallback = "second"\n[pool.second]\n[[route]]\nhost = "*"\npool = "first"\n')
+        self.start_batond('[pool.first]\nfallback = "second"\n[pool.second]\n[[route]]\nhost = "*"\npool = "first"\n')
         self.start_worker("second", "TWO")
         self.start_worker("first", "ONE")
         for _ in range(3):
@@ -367,15 +306,13 @@ class Kept(Upgrades):
         notify.bind(os.path.join(self.folder.name, "notify"))
         notify.settimeout(PATIENCE)
         self.configure(POOLS + '[listener.web]\nsystemd = "web"\n')
-        self.log = os.path.join(self.folder.name, "log")
-        with socket.create_server(("127.0.0.1", 0)) as web, open(self.log, "ab") as log:
+        with socket.create_server(("127.0.0.1", 0)) as web:
             web.setblocking(False)
             as_systemd = {**self.environment, "NOTIFY_SOCKET": notify.getsockname(), "LISTEN_FDS": "1",
                           "LISTEN_FDNAMES": "web"}
-            self.batond = subprocess.Popen(
+            self.batond = self.start_logged(
                 ["sh", "-c", f'exec 3<&{web.fileno()}; LISTEN_PID=$$ exec "$@"', "sh", self.program, "--config",
-                 self.configuration], env=as_systemd, start_new_session=True, stderr=log, pass_fds=[web.fileno()])
-            self.processes.append(self.batond)
+                 self.configuration], env=as_systemd, pass_fds=[web.fileno()])
             self.port = web.getsockname()[1]
         self.until(lambda: self.status() is not None, "batond answers")
         self.start_worker("shop", "S")
@@ -387,7 +324,7 @@ class Kept(Upgrades):
         self.serves()
 
     def test_by_signal_and_told_to_end(self) -> None:
-        self.start_linked(POOLS)
+        self.start_batond(POOLS)
         self.start_worker("shop", "S")
         self.batond.send_signal(signal.SIGUSR2)
         self.assertEqual(self.batond.wait(PATIENCE), 0)
@@ -406,40 +343,36 @@ class Failing(Upgrades):
 
     def setUp(self) -> None:
         super().setUp()
-        self.start_linked(POOLS + '[limits]\nupgrade = "20s"\n')
+        self.start_batond(POOLS + '[limits]\nupgrade = "20s"\n')
         self.start_worker("shop", "S")
-        self.half = self.client(iso(b"SHOP")[:6])
+        self.half = self.half_client()
         self.held = self.client(http("blog.example"))
         self.until(lambda: self.status()["undecided"] == 1 and self.status()["held"] == 1, "they wait")
 
     def fails(self, why: str, meanwhile: Callable[[], Any] = lambda: None) -> None:
         load = Load(self.port, 2)
         try:
-            with socket.socket(socket.AF_UNIX) as control:
-                control.settimeout(PATIENCE)
-                control.connect(self.control)
-                control.sendall(b'{"do": "upgrade"}\n')
+            with self.begin_to_ask("upgrade") as control:
                 meanwhile()
-                answer = json.loads(control.makefile().readline())
+                answer = self.answer_on(control)
             self.assertFalse(answer["ok"], answer)
             self.assertIn(why, answer["error"])
-            self.assertIn(answer["error"], self.read_log())
+            self.assertIn(answer["error"], self.logged())
             served = load.served
             self.until(lambda: load.served > served + 10 or load.failures, "clients are served")
         finally:
             load.end()
         self.assertEqual(load.failures, [])
-        self.goes_on()
+        self.is_unharmed()
 
-    def goes_on(self) -> None:
+    def is_unharmed(self) -> None:
         """All that waited is there still, and the next upgrade succeeds with all of it."""
         self.assertEqual(self.ask("status")["process"], self.batond.pid)
         self.until(lambda: self.status()["undecided"] == 1 and self.status()["held"] == 1, "they wait still")
         self.restore_program()
         self.configure(POOLS)
         self.upgraded()
-        self.half.sendall(iso(b"SHOP")[6:])
-        self.assertEqual(read_exactly(self.half, 11)[5], 0xD0)
+        self.go_on(self.half)
         self.start_worker("blog", "B")
         self.assertEqual(self.greeted_by(self.held), "B")
         self.serves()
@@ -486,7 +419,7 @@ class Failing(Upgrades):
 
         def let_go_on() -> None:
             self.until(lambda: state_of(self.batond.pid) == "T", "batond is stopped")
-            started = re.search(r"is started, process (\d+)", self.read_log())
+            started = re.search(r"is started, process (\d+)", self.logged())
             assert started
             self.until(lambda: state_of(int(started[1])) == "Z", "the new one is dead")
             os.kill(self.batond.pid, signal.SIGCONT)
@@ -506,15 +439,12 @@ class Failing(Upgrades):
 
     def test_two_at_a_time(self) -> None:
         self.replace_program("exec sleep 80\n")
-        with socket.socket(socket.AF_UNIX) as first:
-            first.settimeout(PATIENCE)
-            first.connect(self.control)
-            first.sendall(b'{"do": "upgrade"}\n')
-            self.until(lambda: "is started" in self.read_log(), "it is started")
+        with self.begin_to_ask("upgrade") as first:
+            self.until(lambda: "is started" in self.logged(), "it is started")
             self.assertIn("under way", self.ask("upgrade")["error"])
             self.assertIn("under way", self.ask("reload")["error"])
             self.batond.send_signal(signal.SIGTERM)
-            self.assertIn(b"told to end", first.recv(4096))
+            self.assertIn("told to end", self.answer_on(first)["error"])
         self.start_worker("blog", "B")
         self.assertEqual(self.greeted_by(self.held), "B")
 
@@ -534,10 +464,8 @@ class OldOneKilled(Upgrades):
     def follow_one_that(self, step: str) -> int:
         """batond follows tests/dispatch/successor.cpp, which is killed at that step: the process of batond."""
         self.configure(POOLS)
-        self.log = os.path.join(self.folder.name, "log")
-        with open(self.log, "ab") as log:
-            before = self.start([SUCCESSOR, step, "127.0.0.1:0", BATOND, "--config", self.configuration],
-                                stdout=subprocess.PIPE, stderr=log)
+        before = self.start_logged([SUCCESSOR, step, "127.0.0.1:0", BATOND, "--config", self.configuration],
+                                   stdout=subprocess.PIPE)
         self.follow(int(before.stdout.readline()))
         self.assertEqual(before.wait(PATIENCE), -signal.SIGKILL)
         return self.batond.pid
@@ -546,24 +474,21 @@ class OldOneKilled(Upgrades):
         for step in ("dies-prepared", "dies-held"):
             process = self.follow_one_that(step)
             self.until(lambda: not alive(process), "the new one has ended")
-            self.assertIn("has ended or goes on itself", self.read_log())
+            self.assertIn("has ended or goes on itself", self.logged())
 
     def test_behind_the_commit_the_new_one_has_it(self) -> None:
         process = self.follow_one_that("dies-committed")
-        self.until(lambda: self.status() is not None, "it answers")
+        self.await_batond()
         self.assertEqual(self.status()["process"], process)
-        self.port = int(self.ask("status")["listeners"][0]["address"].rsplit(":", 1)[1])
         self.start_worker("shop", "S")
         self.serves()
 
     def test_when_it_drains_the_new_one_has_it_all(self) -> None:
-        self.start_linked(POOLS)
+        self.start_batond(POOLS)
         self.start_worker("shop", "S")
         stopped = self.start_worker("blog", "STOPPED", "stop-after-link")
-        self.until(lambda: any(w["credit"] for w in self.workers("blog")), "credit")
-        self.client(http("blog.example"))
-        self.until(lambda: self.workers("blog")[0]["under_way"] == 1, "it is under way")
-        half = self.client(iso(b"SHOP")[:6])
+        self.under_way("blog", "blog.example", 1)
+        half = self.half_client()
         self.until(lambda: self.status()["undecided"] == 1, "it waits")
         old = self.batond
         self.upgraded()
@@ -571,8 +496,7 @@ class OldOneKilled(Upgrades):
         os.kill(old.pid, signal.SIGKILL)
         old.wait(PATIENCE)
         self.serves()
-        half.sendall(iso(b"SHOP")[6:])
-        self.assertEqual(read_exactly(half, 11)[5], 0xD0)
+        self.go_on(half)
         os.killpg(stopped.pid, signal.SIGKILL)
 
 
