@@ -134,7 +134,14 @@ std::expected<void, std::string> Dispatcher::open_pool(const routing::Pool& sett
   const bool later = has_name && expected;
   auto pool = Pool::open(loop_, settings, last_id_, later ? Pool::Name::Later : Pool::Name::Now, *this);
   if (!pool) return std::unexpected{pool_failure(settings, pool.error())};
-  if (expected) (*pool)->expect(before->workers, before->drained, Clock::now() + workers_come_within);
+  if (settings.kind == routing::PoolKind::Connect) {
+    // Whichever of its targets has come or gone with the configuration.
+    for (const auto& here : pools_)
+      if (here->settings().name == settings.name) (*pool)->drain_targets(here->drained_targets());
+    if (expected) (*pool)->drain_targets(before->drained_targets);
+  } else if (expected) {
+    (*pool)->expect(before->workers, before->drained, Clock::now() + workers_come_within);
+  }
   opening.pools.push_back(std::move(*pool));
   return {};
 }

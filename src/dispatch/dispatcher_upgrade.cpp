@@ -18,9 +18,9 @@ Inheritance Dispatcher::inheritance() const {
   for (const OpenEntrance& each : entrances_)
     if (each.entrance->accepts() && !each.key.starts_with(systemd_prefix)) all.listeners.insert(each.key);
   for (const auto& pool : pools_) {
-    if (pool->settings().kind == routing::PoolKind::Connect) continue;
     auto& before = all.pools.emplace_back();
     before.name = pool->settings().name;
+    before.drained_targets = pool->drained_targets();
     if (pool->settings().kind == routing::PoolKind::Workers) before.tsap = as_text(pool->settings().tsap.octets());
     for (const WorkerView& worker : pool->view()) {
       if (!worker.up || worker.process == 0) continue;

@@ -60,7 +60,11 @@ json to_json(const Inheritance& inheritance) {
   json pools = json::array();
   for (const auto& pool : inheritance.pools) {
     const auto tsap = Selector::from_text(pool.tsap).value_or(Selector{});
-    pools.push_back({{"name", pool.name}, {"tsap", tsap.hex()}, {"workers", pool.workers}, {"drained", pool.drained}});
+    pools.push_back({{"name", pool.name},
+                     {"tsap", tsap.hex()},
+                     {"workers", pool.workers},
+                     {"drained", pool.drained},
+                     {"drained_targets", pool.drained_targets}});
   }
   return {{"listeners", inheritance.listeners},
           {"systemd", inheritance.systemd},
@@ -89,6 +93,8 @@ Inheritance inheritance_of(const json& told) {
     pool.workers = value_at<std::size_t>(each, "workers");
     for (const json& process : part(each, "drained"))
       if (process.is_number_integer()) pool.drained.push_back(process.get<pid_t>());
+    for (const json& target : part(each, "drained_targets"))
+      if (target.is_string()) pool.drained_targets.push_back(target.get<std::string>());
   }
   inheritance.control = value_at<std::string>(told, "control");
   inheritance.metrics = value_at<std::string>(told, "metrics");

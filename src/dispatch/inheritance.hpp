@@ -26,9 +26,10 @@ namespace baton::dispatch {
 struct Inheritance {
   struct PoolBefore {
     std::string name{};
-    std::string tsap{};            // its octets; bound by the one that goes. Empty: its workers have bound TSAPs
+    std::string tsap{};            // its octets; bound by the one that goes. Empty: it goes to its workers or targets
     std::size_t workers = 0;       // that have a link
     std::vector<pid_t> drained{};  // those that get nothing
+    std::vector<std::string> drained_targets{};  // PoolKind::Connect: the same
     friend bool operator==(const PoolBefore&, const PoolBefore&) = default;
   };
   std::set<std::string> listeners{};             // as the configuration has their addresses

@@ -15,7 +15,10 @@ TEST(Inheritance, IsToldAndUnderstood) {
   Inheritance before;
   before.listeners = {":443", "[::1]:80"};
   before.systemd = {{"web", 2}};
-  before.pools = {{"shop", "SHOP", 3, {4711, 4712}}, {"p", std::string{"\x01\xff\x00", 3}, 0, {}}, {"t", "", 1, {}}};
+  before.pools = {{"shop", "SHOP", 3, {4711, 4712}, {}},
+                  {"p", std::string{"\x01\xff\x00", 3}, 0, {}, {}},
+                  {"t", "", 1, {}, {}},
+                  {"c", "", 0, {}, {"[::1]:80", "old.example:80"}}};
   before.control = "/run/control";
   before.metrics = ":9102";
   EXPECT_EQ(inheritance_of(nlohmann::json::parse(to_json(before).dump())), before);
@@ -28,7 +31,7 @@ TEST(Inheritance, OfAnotherVersionIsWhatIsUnderstood) {
         R"({"pools": [7, {"tsap": "zz"}, {"tsap": 1}], "listeners": [1, {}]})"})
     EXPECT_TRUE(inheritance_of(json::parse(text)).listeners.empty()) << text;
   EXPECT_EQ(inheritance_of(json::parse(R"({"pools": [{"tsap": "41", "workers": "x", "new": 1}]})")).pools,
-            (std::vector<Inheritance::PoolBefore>{{"", "A", 0, {}}}));
+            (std::vector<Inheritance::PoolBefore>{{"", "A", 0, {}, {}}}));
 }
 
 TEST(Inheritance, AClientKeepsWhatWasLearned) {

@@ -274,6 +274,18 @@ bool Pool::set_draining(std::uint64_t worker, bool on) {
   return true;
 }
 
+std::vector<std::string> Pool::drained_targets() const {
+  std::vector<std::string> names;
+  for (const Member& member : members_)
+    if (!member.worker && member.draining) names.push_back(member.name);
+  return names;
+}
+
+void Pool::drain_targets(const std::vector<std::string>& names) {
+  for (Member& member : members_)
+    if (!member.worker && std::ranges::find(names, member.name) != names.end()) member.draining = true;
+}
+
 void Pool::retire() {
   retired_ = true;
   release_name();

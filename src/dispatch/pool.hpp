@@ -111,6 +111,10 @@ class Pool final : Worker::Owner, Passage::Owner {
 
   /// False: there is none of that id.
   bool set_draining(std::uint64_t worker, bool on);
+  /// PoolKind::Connect: the names of those that get nothing; of the other kinds none.
+  [[nodiscard]] std::vector<std::string> drained_targets() const;
+  /// Those of these names, where it has them.
+  void drain_targets(const std::vector<std::string>& names);
   /// Lets its workers go: no new links, and those there are end once nothing is under way.
   void retire();
   /// Nothing is under way, no worker, no copied connection.

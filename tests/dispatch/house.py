@@ -21,6 +21,21 @@ BATOND = os.environ["BATON_BATOND"]
 WORKER = os.environ["BATON_TEST_WORKER"]
 PATIENCE = 20.0  # for what has to come; far more than it needs
 LIBC = ctypes.CDLL(None)
+POOLS = """
+[pool.shop]
+hold = "10s"
+[pool.blog]
+hold = "20s"
+[[route]]
+tsap = "SHOP"
+pool = "shop"
+[[route]]
+host = "shop.example"
+pool = "shop"
+[[route]]
+host = "blog.example"
+pool = "blog"
+"""
 
 
 class Follower:
@@ -207,6 +222,42 @@ class House(unittest.TestCase):
     def echoes(self, client: socket.socket, octets: bytes = b"and on") -> None:
         client.sendall(octets)
         self.assertEqual(read_exactly(client, len(octets)), octets)
+
+
+class Upgrades(House):
+    """batond is started by a link, so that another program can take its place."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.program = os.path.join(self.folder.name, "batond")
+        os.symlink(BATOND, self.program)
+
+    def replace_program(self, text: str) -> None:
+        """The next batond is a script that `exec`s."""
+        new = self.program + ".new"
+        with open(new, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(new, 0o755)
+        os.rename(new, self.program)
+
+    def restore_program(self) -> None:
+        new = self.program + ".new"
+        os.symlink(BATOND, new)
+        os.rename(new, self.program)
+
+    def upgrade(self) -> Dict[str, Any]:
+        answer = self.ask("upgrade")
+        if answer["ok"]:
+            self.follow(answer["process"])
+        return answer
+
+    def upgraded(self) -> Dict[str, Any]:
+        answer = self.upgrade()
+        self.assertTrue(answer["ok"], answer)
+        return answer
+
+    def serves(self, name: str = "S") -> None:
+        self.assertEqual(self.greeted_by(self.client(http("shop.example"))), name)
 
 
 def read_exactly(client: socket.socket, size: int) -> bytes:

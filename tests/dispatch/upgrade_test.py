@@ -16,62 +16,11 @@ import time
 import unittest
 from typing import Any, Callable, Dict, List
 
-from house import BATOND, House, PATIENCE, alive, http, read_all, read_exactly, read_line, reserved_port, state_of
+from house import (BATOND, PATIENCE, POOLS, Upgrades, alive, http, read_all, read_exactly, read_line, reserved_port,
+                   state_of)
 
 SUCCESSOR = os.environ["BATON_TEST_SUCCESSOR"]
 UPGRADES = int(os.environ.get("BATON_UPGRADES", "5"))
-
-POOLS = """
-[pool.shop]
-hold = "10s"
-[pool.blog]
-hold = "20s"
-[[route]]
-tsap = "SHOP"
-pool = "shop"
-[[route]]
-host = "shop.example"
-pool = "shop"
-[[route]]
-host = "blog.example"
-pool = "blog"
-"""
-
-
-class Upgrades(House):
-    """batond is started by a link, so that another program can take its place."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.program = os.path.join(self.folder.name, "batond")
-        os.symlink(BATOND, self.program)
-
-    def replace_program(self, text: str) -> None:
-        """The next batond is a script that `exec`s."""
-        new = self.program + ".new"
-        with open(new, "w", encoding="utf-8") as file:
-            file.write("#!/bin/sh\n" + text)
-        os.chmod(new, 0o755)
-        os.rename(new, self.program)
-
-    def restore_program(self) -> None:
-        new = self.program + ".new"
-        os.symlink(BATOND, new)
-        os.rename(new, self.program)
-
-    def upgrade(self) -> Dict[str, Any]:
-        answer = self.ask("upgrade")
-        if answer["ok"]:
-            self.follow(answer["process"])
-        return answer
-
-    def upgraded(self) -> Dict[str, Any]:
-        answer = self.upgrade()
-        self.assertTrue(answer["ok"], answer)
-        return answer
-
-    def serves(self, name: str = "S") -> None:
-        self.assertEqual(self.greeted_by(self.client(http("shop.example"))), name)
 
 
 class Load:
