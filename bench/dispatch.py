@@ -5,8 +5,10 @@
 dispatch.py BUILD_DIR [--quick]     --quick: a small version of each, under 20 seconds, to see that all work
 
 Every one of them stands before the same worker (dispatch_worker), looks for the TLS client's server name as far as it can,
-and routes by it: batond moves the connection, the others copy it. Node's cluster passes the accepted connection to a Node
-worker, without looking, and is compared with the same Node worker alone. Blocks of all take turns.
+and routes by it: batond moves the connection, the proxies copy it. The floor is a program that looks and passes the descriptor,
+with no acknowledgement, no proof and no care for those that cannot be served (dispatch_bare). Node's cluster passes the
+accepted connection to a Node worker, without looking, and is compared with the same Node worker alone. Blocks of all take
+turns.
 
 Measured: short connections (connect, ClientHello, answer of 64 octets, end) per second, 64 at a time; the time to the first
 octet of the answer, one at a time; an ISO server's CC to a CR, at a port of its own and behind batond; one upload, and what it costs the one in the middle in processor time; memory and
@@ -25,7 +27,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 NAME = "shop.example.org"
 # TPKT, and a CR that calls ORDERS (RFC 905 13.3).
@@ -148,15 +150,19 @@ class Bench:
     def middle(self, name: str, words: List[str], port: int) -> Party:
         child = self.start(words)
         self.until_open(port)
-        return Party(name, port, int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0]))
+        return Party(name, port, family(child.pid)[1])
 
-    def line_of(self, words: List[str]) -> int:
-        child = self.start(words, stdout=subprocess.PIPE)
+    def starts(self, words: List[str]) -> Tuple[subprocess.Popen, str]:
+        """The program has said its first line."""
+        child = self.start(words, stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         line = child.stdout.readline()
         if not line:
             sys.exit(f"bench: {words[0]} has ended:\n{(self.folder / 'errors').read_text()[-4000:]}")
-        return int(line)
+        return child, line
+
+    def line_of(self, words: List[str]) -> int:
+        return int(self.starts(words)[1])
 
     def parties(self) -> List[Party]:
         port, iso_port = free_port(), free_port()
@@ -183,16 +189,20 @@ pool = "shop"
         worker = self.line_of([str(self.build / "bench/bench_dispatch_worker"), "shop"])
         direct = Party("direct", worker, None)
         self.iso = [Party("direct", self.iso_server(), None), Party("batond", iso_port, None)]
-        return [direct, batond, self.haproxy(worker), self.nginx(worker), self.sslh(worker), *self.node()]
+        self.proxies = [self.haproxy(worker), self.nginx(worker), self.sslh(worker)]
+        return [direct, self.bare(), batond, *self.proxies, *self.node()]
+
+    def bare(self) -> Party:
+        """With a worker of its own, so nothing is known of the program in the middle alone."""
+        programs = [str(self.build / "bench" / f"bench_dispatch_{name}") for name in ("bare", "worker")]
+        return Party("bare descriptors", self.line_of([*programs, NAME]), None)
 
     def iso_server(self) -> int:
         """An example, which knows nothing of batond, and has a port as well."""
         port = free_port()
         self.environment["BATON_ISO_LISTEN"] = f"127.0.0.1:{port}"
-        server = self.start([str(self.build / "examples/iso_server"), "ORDERS"], stdout=subprocess.PIPE)
+        self.starts([str(self.build / "examples/iso_server"), "ORDERS"])
         del self.environment["BATON_ISO_LISTEN"]
-        assert server.stdout is not None
-        server.stdout.readline()
         return port
 
     def haproxy(self, worker: int) -> Party:
@@ -241,11 +251,8 @@ stream {{
     def node(self) -> List[Party]:
         script = self.write("server.js", NODE)
         alone = Party("Node alone", self.line_of(["node", script, "alone"]), None)
-        child = self.start(["node", script, "cluster"], stdout=subprocess.PIPE)
-        assert child.stdout is not None
-        port = int(child.stdout.readline())
-        pid = int(Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()[0])
-        return [alone, Party("Node cluster", port, pid, "Node alone")]
+        child, port = self.starts(["node", script, "cluster"])
+        return [alone, Party("Node cluster", int(port), family(child.pid)[1], "Node alone")]
 
     def load(self, party: Party, *words: str, hello: Optional[bytes] = None) -> Dict[str, Any]:
         program = [str(self.build / "bench/bench_dispatch_load"), str(party.port), *words]
@@ -317,7 +324,7 @@ stream {{
         iso["p50_of_direct"] = statistics.median(
             a["p50"] / b["p50"] for a, b in zip(self.iso[1].latencies, self.iso[0].latencies))
         return {"iso": iso, "load_before": load_before, "kernel": platform.release(), "processors": len(os.sched_getaffinity(0)),
-                "quick": self.quick, "held": count, "blocks": len(parties[0].rates), "rows": rows}
+                "quick": self.quick, "held": count, "proxies": [proxy.name for proxy in self.proxies], "blocks": len(parties[0].rates), "rows": rows}
 
 
 def table(result: Dict[str, Any]) -> str:
@@ -332,9 +339,11 @@ def table(result: Dict[str, Any]) -> str:
         held = f"{row['KiB']:>8}{row['descriptors']:>8}" if "KiB" in row else ""
         lines.append(f"  {row['name']:<28}{row['per_second']:>9,.0f}{row['of_direct']:>10.2f}{row['p50_us']:>8.0f}"
                      f"{row['p99_us']:>8.0f}{row['p50_of_direct']:>8.2f}{bulk}{held}")
-    best = max(row["of_direct"] for row in result["rows"][2:5])
-    ours = result["rows"][1]["of_direct"]
-    lines.append(f"  batond: {ours:.2f} of direct, {ours / best:.2f} times the best proxy; Node's cluster is compared with Node alone.")
+    _, bare, ours, *others = result["rows"]
+    best = max(row["of_direct"] for row in others if row["name"] in result["proxies"])
+    lines.append(f"  batond: {ours['of_direct']:.2f} of direct, {ours['of_direct'] / best:.2f} times the best proxy; beside bare "
+                 f"descriptors {ours['of_direct'] / bare['of_direct']:.2f} of the connections/s, "
+                 f"{ours['p50_us'] / bare['p50_us']:.2f} of p50. Node's cluster is compared with Node alone.")
     iso = result["iso"]
     lines.append(f"  ISO, CR to CC: direct p50 {iso['direct']['p50']:.0f} us, p99 {iso['direct']['p99']:.0f}; behind batond "
                  f"{iso['batond']['p50']:.0f}, {iso['batond']['p99']:.0f}: {iso['p50_of_direct']:.2f} of direct")

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 // baton: bench/dispatch_worker.cpp: the server of dispatch.py, the same behind everything that stands before it.
 //
-//   dispatch_worker [TSAP]
+//   dispatch_worker [TSAP | descriptors NUMBER]
 //
-// Listens on 127.0.0.1 and says the port in a line; with TSAP it takes connections from batond as well. A connection
+// Listens on 127.0.0.1 and says the port in a line; with TSAP it takes connections from batond as well, with the number
+// of an open socket those that dispatch_bare passes there. A connection
 // whose first octets are "bulk" and a number (8, the machine's order) is answered with that number once so many octets
 // have come in all; "hold" is answered with 64 octets and left open; any other (a ClientHello) is answered with 64 and
 // closed.
 #include <baton/soc.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "support/measure.hpp"
 #include "support/moves.hpp"
@@ -30,17 +35,27 @@ constexpr std::size_t answer_octets = 64;
 
 class Worker {
  public:
-  explicit Worker(const char* tsap) : set_{require(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")}, tsap_{tsap} {
+  Worker() : set_{require(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")} {
     const TcpListener listener = tcp_listen(4096);
     listening_ = listener.descriptor;
     require(fcntl(listening_, F_SETFL, O_NONBLOCK), "fcntl");
     watch(listening_);
-    if (tsap_ != nullptr) connect_link();
-    std::printf("%u\n", unsigned{listener.port});
-    std::fflush(stdout);
+    port_ = listener.port;
+  }
+
+  void take_from(const char* tsap) {
+    link_ = link_connect(tsap);
+    require(soc_credit(link_, 256), "soc_credit");
+    watch(link_);
+  }
+  void receive_from(int passed) {
+    passed_ = passed;
+    watch(passed_);
   }
 
   [[noreturn]] void run() {
+    std::printf("%u\n", unsigned{port_});
+    std::fflush(stdout);
     for (;;) {
       if (link_ >= 0 && soc_pending(link_) > 0) take();
       std::array<epoll_event, 64> events{};
@@ -51,6 +66,8 @@ class Worker {
           accept_all();
         else if (fd == link_)
           take();
+        else if (fd == passed_)
+          receive();
         else
           serve(fd);
       }
@@ -63,11 +80,6 @@ class Worker {
     event.events = EPOLLIN;
     event.data.fd = fd;
     require(epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
-  }
-  void connect_link() {
-    link_ = link_connect(tsap_);
-    require(soc_credit(link_, 256), "soc_credit");
-    watch(link_);
   }
   void accept_all() {
     for (;;) {
@@ -84,6 +96,14 @@ class Worker {
       if (count == 0) return;
       for (int i = 0; i < count; ++i) begin(moves[static_cast<std::size_t>(i)].fd);
     }
+  }
+  void receive() {
+    int more = 0;
+    do {
+      received_.clear();
+      receive_message(passed_, received_);
+      for (const int fd : received_) begin(fd);
+    } while (ioctl(passed_, FIONREAD, &more) == 0 && more > 0);
   }
   /// Most have said something by now.
   void begin(int fd) {
@@ -117,9 +137,11 @@ class Worker {
   }
 
   int set_;
-  const char* tsap_;
   int listening_ = -1;
+  std::uint16_t port_ = 0;
   int link_ = -1;
+  int passed_ = -1;
+  std::vector<int> received_;
   struct Bulk {
     std::uint64_t expected = 0;
     std::uint64_t got = 0;
@@ -129,4 +151,9 @@ class Worker {
 
 }  // namespace
 
-int main(int argc, char* argv[]) { Worker{argc > 1 ? argv[1] : nullptr}.run(); }
+int main(int argc, char* argv[]) {
+  Worker worker;
+  if (argc == 2) worker.take_from(argv[1]);
+  if (argc == 3 && std::string_view{argv[1]} == "descriptors") worker.receive_from(std::atoi(argv[2]));
+  worker.run();
+}
