@@ -96,7 +96,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
 
   // For those who look.
   struct OpenEntrance {
-    std::string key;  // the address in the configuration; the same after a reload
+    std::string key;  // listening_key() or systemd_key(): the same after a reload
     std::unique_ptr<Entrance> entrance;
   };
   [[nodiscard]] const Plan& plan() const noexcept { return *plan_; }

@@ -65,10 +65,11 @@ std::expected<void, std::string> Dispatcher::open_entrances(const routing::Confi
   const routing::Listener& settings = configuration.listeners[listener];
   const Entrance::Manner manner{settings, routing::questions_of(configuration, listener),
                                 routing::routes_silence(configuration, listener)};
-  for (const routing::ListenAddress& at : settings.addresses) {
-    const std::string key = text_of(at);
+  for (std::size_t i = 0; i < settings.addresses.size(); ++i) {
+    const std::string key = listening_key(settings, i);
     const auto make = [&] {
-      return coming.listeners.contains(key) ? os::Result<UniqueFd>{} : listen_at(at, settings.backlog);
+      return coming.listeners.contains(key) ? os::Result<UniqueFd>{}
+                                            : listen_at(settings.addresses[i], settings.backlog);
     };
     if (auto opened = open_entrance(key, manner, make, opening); !opened) return opened;
   }

@@ -32,7 +32,7 @@ struct Inheritance {
     std::vector<std::string> drained_targets{};  // PoolKind::Connect: the same
     friend bool operator==(const PoolBefore&, const PoolBefore&) = default;
   };
-  std::set<std::string> listeners{};             // as the configuration has their addresses
+  std::set<std::string> listeners{};             // their keys: listening_key()
   std::map<std::string, std::size_t> systemd{};  // FileDescriptorName= and how many sockets
   std::vector<PoolBefore> pools{};
   std::string control{};  // [batond] control
@@ -47,7 +47,7 @@ struct Inheritance {
 struct Heirloom {
   enum class Kind { Listener, Systemd, Metrics };
   Kind kind = Kind::Listener;
-  std::string name{};  // address as the configuration has it, or FileDescriptorName=
+  std::string name{};  // listening_key(), FileDescriptorName=, or the address as the configuration has it
   UniqueFd socket{};
 };
 

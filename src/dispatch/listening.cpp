@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -39,6 +40,15 @@ std::string text_of(const routing::ListenAddress& at) {
   const std::string port = std::to_string(at.port);
   if (!at.address) return ":" + port;
   return (at.address->is_v4() ? at.address->text() : "[" + at.address->text() + "]") + ":" + port;
+}
+
+std::string listening_key(const routing::Listener& listener, std::size_t address) {
+  const routing::ListenAddress& at = listener.addresses[address];
+  if (at.port != 0) return text_of(at);
+  const auto first = listener.addresses.begin();
+  const auto same_before = std::count(first, first + static_cast<std::ptrdiff_t>(address), at);
+  return text_of(at) + " (" + listener.name + ")" +
+         (same_before == 0 ? std::string{} : " " + std::to_string(same_before + 1));
 }
 
 std::string systemd_key(const std::string& name, std::size_t number) {

@@ -3,7 +3,7 @@
 
 import socket
 import unittest
-from typing import List
+from typing import Dict, List
 
 from house import PATIENCE, Upgrades, http, read_exactly
 
@@ -56,6 +56,51 @@ class Targets(Upgrades):
         self.assertTrue(self.ask("drain", pool="old", on=False)["ok"])
         self.upgraded()
         self.assertEqual(self.drained(), [False, False])
+
+
+class AnyPort(Upgrades):
+    """Listeners of one address and port 0, which their names tell apart."""
+
+    def ports(self) -> Dict[str, List[int]]:
+        """Of each listener, in the order of its addresses."""
+        ports: Dict[str, List[int]] = {}
+        for listener in self.ask("status")["listeners"]:
+            ports.setdefault(listener["name"], []).append(int(listener["address"].rsplit(":", 1)[1]))
+        return ports
+
+    def arrives_at(self, port: int, pool: str) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            client.sendall(http("a"))
+            self.assertEqual(self.greeted_by(client), pool)
+
+    def configure_listeners(self, listeners: Dict[str, str]) -> None:
+        """By their names: their addresses. Each has a pool of its own."""
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(f'[batond]\ncontrol = "{self.control}"\n')
+            for name, addresses in listeners.items():
+                file.write(f'[listener.{name}]\naddress = {addresses}\n[pool.{name}]\nhold = "20s"\n'
+                           f'[[route]]\nlistener = "{name}"\npool = "{name}"\n')
+
+    def test_each_keeps_its_own(self) -> None:
+        one, two = '"127.0.0.1:0"', '["127.0.0.1:0", "127.0.0.1:0"]'
+        self.configure_listeners({"a": one, "b": two})
+        self.batond = self.start_logged([self.program, "--config", self.configuration])
+        self.await_batond()
+        before = self.ports()
+        self.assertEqual(len({*before["a"], *before["b"]}), 3)
+        self.configure_listeners({"c": one, "b": two, "a": one})
+        self.upgraded()
+        upgraded = self.ports()
+        self.assertEqual({name: upgraded[name] for name in "ab"}, before)
+        self.configure_listeners({"b": two, "c": one})
+        self.assertTrue(self.ask("reload")["ok"])
+        self.assertEqual(self.ports(), {name: upgraded[name] for name in "bc"})
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", before["a"][0]), timeout=PATIENCE)
+        for name in "bc":
+            self.start_worker(name, name)
+            for port in upgraded[name]:
+                self.arrives_at(port, name)
 
 
 if __name__ == "__main__":

@@ -413,7 +413,7 @@ class OldOneKilled(Upgrades):
     def follow_one_that(self, step: str) -> int:
         """batond follows tests/dispatch/successor.cpp, which is killed at that step: the process of batond."""
         self.configure(POOLS)
-        before = self.start_logged([SUCCESSOR, step, "127.0.0.1:0", BATOND, "--config", self.configuration],
+        before = self.start_logged([SUCCESSOR, step, "127.0.0.1:0 (front)", BATOND, "--config", self.configuration],
                                    stdout=subprocess.PIPE)
         self.follow(int(before.stdout.readline()))
         self.assertEqual(before.wait(PATIENCE), -signal.SIGKILL)
