@@ -49,8 +49,15 @@ std::expected<VisitorPtr, std::string> visitor_of(const json& told) {
   visitor->source = *source;
   visitor->peer_port = value_at<std::uint16_t>(told, "port");
   if (const auto until = value_at<std::int64_t>(told, "hold_until_ns")) visitor->hold_until = time_of(until);
-  if (const auto version = value_at<std::uint8_t>(told, "proxy"))
-    visitor->facts.proxy = recognise::ProxyHeader{.version = version, .source = *source};
+  if (const auto version = value_at<std::uint8_t>(told, "proxy")) {
+    auto& proxy = visitor->facts.proxy.emplace(recognise::ProxyHeader{.version = version});
+    if (auto to = recognise::IpAddress::parse(value_at<std::string>(told, "proxied_to"))) {
+      proxy.source = *source;
+      proxy.destination = *to;
+      proxy.source_port = value_at<std::uint16_t>(told, "proxied_from_port");
+      proxy.destination_port = value_at<std::uint16_t>(told, "proxied_to_port");
+    }
+  }
   return visitor;
 }
 
@@ -113,7 +120,15 @@ std::string told_of(const Visitor& visitor) {
             {"port", visitor.peer_port},
             {"source", visitor.source.text()}};
   if (visitor.hold_until != Clock::time_point{}) told["hold_until_ns"] = ticks_of(visitor.hold_until);
-  if (visitor.facts.proxy) told["proxy"] = visitor.facts.proxy->version;
+  if (const auto& proxy = visitor.facts.proxy) {
+    told["proxy"] = proxy->version;
+    // Its source is the visitor's. Of the rest of a header nothing is asked once it has been read.
+    if (proxy->source && proxy->destination) {
+      told["proxied_to"] = proxy->destination->text();
+      told["proxied_from_port"] = proxy->source_port;
+      told["proxied_to_port"] = proxy->destination_port;
+    }
+  }
   return text_of(told);
 }
 

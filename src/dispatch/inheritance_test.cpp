@@ -42,7 +42,12 @@ TEST(Inheritance, AClientKeepsWhatWasLearned) {
   visitor.peer = *recognise::IpAddress::parse("2001:db8::7");
   visitor.peer_port = 65535;
   visitor.source = *recognise::IpAddress::parse("192.0.2.7");
-  visitor.facts.proxy = recognise::ProxyHeader{.octets = 28, .version = 2};
+  visitor.facts.proxy = recognise::ProxyHeader{.octets = 28,
+                                               .version = 2,
+                                               .source = visitor.source,
+                                               .destination = recognise::IpAddress::parse("198.51.100.8"),
+                                               .source_port = 1234,
+                                               .destination_port = 8080};
   const auto legacy = legacy_of(as_bytes(told_of(visitor)));
   ASSERT_TRUE(legacy && legacy->visitor);
   const Visitor& again = *legacy->visitor;
@@ -54,6 +59,19 @@ TEST(Inheritance, AClientKeepsWhatWasLearned) {
   EXPECT_EQ(again.source, visitor.source);
   ASSERT_TRUE(again.facts.proxy);
   EXPECT_EQ(again.facts.proxy->version, 2);
+  EXPECT_EQ(again.facts.proxy->source, visitor.source);
+  EXPECT_EQ(again.facts.proxy->destination, visitor.facts.proxy->destination);
+  EXPECT_EQ(again.facts.proxy->source_port, 1234);
+  EXPECT_EQ(again.facts.proxy->destination_port, 8080);
+}
+
+TEST(Inheritance, AHeaderThatNamesNoClientStaysOne) {
+  Visitor visitor;
+  visitor.facts.proxy = recognise::ProxyHeader{.octets = 16, .version = 2};  // LOCAL
+  const auto legacy = legacy_of(as_bytes(told_of(visitor)));
+  ASSERT_TRUE(legacy && legacy->visitor && legacy->visitor->facts.proxy);
+  EXPECT_FALSE(legacy->visitor->facts.proxy->source);
+  EXPECT_FALSE(legacy->visitor->facts.proxy->destination);
 }
 
 TEST(Inheritance, OneThatIsNotHeldAndHasNoHeader) {

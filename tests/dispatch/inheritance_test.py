@@ -103,5 +103,63 @@ class AnyPort(Upgrades):
                 self.arrives_at(port, name)
 
 
+class Headers(Upgrades):
+    """PROXY headers, which batond reads when it knows what is behind them."""
+
+    V1 = b"PROXY TCP4 192.0.2.7 198.51.100.8 1234 8080\r\n"
+    # Version 2, PROXY, TCP over IPv4, 19 octets: the same addresses, and the TLV NOOP (PP2_TYPE_NOOP).
+    V2_ADDRESSES = bytes([192, 0, 2, 7, 198, 51, 100, 8]) + (1234).to_bytes(2, "big") + (8080).to_bytes(2, "big")
+    V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+    V2 = V2_SIGNATURE + b"\x21\x11\0\x13" + V2_ADDRESSES + b"\x04\0\x04\0\0\0\0"
+
+    def cut_anywhere(self, use: str) -> None:
+        """An upgrade that fails and two that succeed while a header, or what is behind it, is half received."""
+        self.start_batond('[pool.named]\n[pool.other]\n[[route]]\npool = "named"\nhost = "*"\n'
+                          'source = "192.0.2.0/24"\n[[route]]\npool = "other"\nhost = "*"\n',
+                          f'proxy = "{use}"\nwait = "5m"\n')
+        self.start_worker("named", "NAMED")
+        all_said = [header + http("a") for header in (self.V1, self.V2)]
+        cut = [(said, at) for said in all_said for at in range(len(said))]
+        clients = [self.client(said[:at]) for said, at in cut]
+        self.replace_program("exit 7\n")
+        for succeeds in (False, True, True):
+            self.until(lambda: self.ask("status")["undecided"] == len(cut), "they wait")
+            self.assertEqual(self.upgrade()["ok"], succeeds)
+            self.restore_program()
+        self.until(lambda: self.ask("status")["undecided"] == len(cut), "they wait")
+        self.until(lambda: any(worker["credit"] for worker in self.workers("named")), "the worker is back")
+        for client, (said, at) in zip(clients, cut):
+            client.sendall(said[at:])
+        for client in clients:
+            self.assertEqual(self.greeted_by(client), "NAMED")
+            self.echoes(client)
+
+    def test_required_and_half_received(self) -> None:
+        self.cut_anywhere("required")
+
+    def test_optional_and_half_received(self) -> None:
+        self.cut_anywhere("optional")
+
+    def test_one_that_was_read_is_passed_on(self) -> None:
+        """All that a server which sees the client by a header of ours is told: the client waits for it meanwhile."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(PATIENCE)
+            self.start_batond(f'[pool.old]\nconnect = ["127.0.0.1:{server.getsockname()[1]}"]\nproxy_protocol = true\n'
+                              'hold = "20s"\n[[route]]\nhost = "*"\npool = "old"\n', 'proxy = "required"\n')
+            self.assertTrue(self.ask("drain", pool="old")["ok"])
+            clients = [self.client(header + http("a")) for header in (self.V1, self.V2)]
+            self.until(lambda: self.ask("status")["held"] == len(clients), "they are held")
+            for _ in range(2):
+                self.upgraded()
+                self.until(lambda: self.ask("status")["held"] == len(clients), "they are held there")
+            self.assertTrue(self.ask("drain", pool="old", on=False)["ok"])
+            expected = self.V2_SIGNATURE + b"\x21\x11\0\x0c" + self.V2_ADDRESSES + http("a")
+            for _ in clients:
+                connection, _ = server.accept()
+                with connection:
+                    connection.settimeout(PATIENCE)
+                    self.assertEqual(read_exactly(connection, len(expected)), expected)
+
+
 if __name__ == "__main__":
     unittest.main()
