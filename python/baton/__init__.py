@@ -18,16 +18,22 @@ import ctypes
 from typing import Dict
 
 from . import _library
-from ._errors import MoveError, MoveInDoubt, MoveRefused
+from ._end_points import Arrival, Outcome
+from ._errors import GroupError, MoveError, MoveInDoubt, MoveRefused
+from ._groups import HeldItem
 from ._library import AF_ISO, Address, IsoAddress
-from ._link import Incoming, Link, LinkListener
-from ._steps import Arrival, Moved, Outcome
+from ._link import Group, HeldGroup, Incoming, Link, LinkListener
+from ._steps import Moved
 
 __all__ = [
     "AF_ISO",
     "Address",
     "Arrival",
     "BUSY",
+    "Group",
+    "GroupError",
+    "HeldGroup",
+    "HeldItem",
     "Incoming",
     "IsoAddress",
     "Link",

@@ -8,14 +8,38 @@ import ctypes
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Optional, Type, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Type, Union
 
 from . import _library as lib
 
 if TYPE_CHECKING:
+    from ._errors import MoveError
     from ._steps import LinkBase
 
     EndPoint = Union[socket.socket, LinkBase]
+
+
+class Arrival(NamedTuple):
+    """An end point that has come by give() or in a group: it is this process's already. `data` is what the listener had
+    read, `blob` what its program says of it.
+
+    `socket` is a socket.socket, or a Link where it is one of AF_ISO; `listening`: it accepts connections."""
+
+    socket: Any
+    data: bytes
+    id: int
+    blob: bytes = b""
+    listening: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of an end point that was given, or of one in a group. `error` is None if it has moved; else `socket`
+    is usable again, and is in `error.socket` too. That is None where the connection had to be reset: the server has died
+    with it, and may have used it."""
+
+    socket: Any
+    error: Optional[MoveError]
+    id: int
 
 
 class Held:
@@ -55,6 +79,16 @@ class Held:
         else:
             self.end_point.attach(self.fd)
         return self.end_point
+
+
+def as_move(held: Held, data: bytes, blob: bytes = b"") -> lib.SocMove:
+    """What the library is told of an end point; ctypes keeps the octets alive with it."""
+    made = lib.SocMove(fd=held.fd)
+    # Too long, whatever it is, and not the remainder that fits.
+    made.length, made.blob_length = (min(len(octets), lib.LONGEST) for octets in (data, blob))
+    made._kept = (data, blob)
+    made.data, made.blob = (ctypes.cast(ctypes.c_char_p(octets), ctypes.c_void_p) for octets in (data, blob))
+    return made
 
 
 def adopt(fd: int, link_type: Type[LinkBase], nonblocking: bool = False) -> EndPoint:

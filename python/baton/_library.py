@@ -22,11 +22,14 @@ TPOPT_REDI_BDOK = 0x1001
 TPOPT_REDI_CALL = 0x1002
 REDBIND_OK = 1
 MOST_MOVES = 252  # SOC_MOVES_MAX
+LISTENING = 1  # SOC_LISTENING
+GROUP_END = 2  # SOC_GROUP_END
 MOST_DATA = 65536  # octets already read that go along with an end point
 LONGEST_SELECTOR = 32  # TSAPNAMMAXLEN
 SO_COOKIE = 57
 SO_DOMAIN = 39
 SOL_SOCKET = 1
+LONGEST = 0xFFFFFFFF  # what the length of octets can say
 
 Octets = Union[bytes, bytearray, memoryview]
 
@@ -188,7 +191,12 @@ def _load() -> ctypes.CDLL:
         "soc_poll_ms": (number, (ctypes.POINTER(PollFd), ctypes.c_ulong, number)),
         "soc_cancel": (number, (number, number)),
         "soc_abandon": (number, (number, ctypes.c_uint64)),
+        "soc_recall": (number, (number, ctypes.c_uint64)),
         "soc_give": (number, (number, moves, number)),
+        "soc_hold": (number, (number, moves, number)),
+        "soc_commit": (number, (number, number)),
+        "soc_abort": (number, (number,)),
+        "soc_ready": (number, (number, number)),
         "soc_outcomes": (number, (number, moves, number, number)),
         "soc_take": (number, (number, moves, number, number)),
         "soc_credit": (number, (number, number)),
@@ -297,6 +305,12 @@ def iso_sockaddr(tsel: bytes, nsel: str = "") -> SockaddrIso:
 
 
 Address = Union[IsoAddress, Tuple[str, int], Tuple[str, int, int, int]]
+
+
+def family_of(address: Address) -> int:
+    if isinstance(address, IsoAddress):
+        return AF_ISO
+    return int(socket.AF_INET if len(address) == 2 else socket.AF_INET6)
 
 
 def name_of(fd: int, peer: bool) -> Address:

@@ -11,14 +11,16 @@ import time
 from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional, TypeVar, Union
 
 from . import _library as lib
+from ._end_points import Arrival, Outcome
 from ._errors import MoveInDoubt
+from ._groups import GroupBase, HeldGroupBase
 from ._operations import MOMENT, Descriptor, Steps, TimedOut, Wait, accept_steps, connect_steps, new_descriptor
 from ._operations import listen
-from ._steps import Arrival, IncomingBase, LinkBase, Moved, Outcome
+from ._steps import IncomingBase, LinkBase, Moved
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint
-    from ._steps import Given
+    from ._express import Given
 
 T = TypeVar("T")
 
@@ -104,6 +106,55 @@ class Incoming(IncomingBase):
         self._link._run(self._refuse(reason), timeout)
 
 
+class Group(GroupBase):
+    """End points that move together, all or none: made by link.group(), used as a context manager.
+
+    A block that is left without a commit, by an exception too, calls the group off: every socket is usable again, the
+    same object, with its timeout. `outcomes` says what became of each.
+    """
+
+    _link: Link
+
+    def add(
+        self, end_point: EndPoint, data: lib.Octets = b"", blob: lib.Octets = b"", timeout: Optional[float] = None
+    ) -> int:
+        """Adds a connection or a listening socket, with what waits in its queue: its id. `data`: up to 64 KiB that this
+        program has read of the client; `blob`: up to 16 MiB that it says of it. Waits for the server's credit alone.
+
+        The socket is detached. MoveError: this one was not added and is usable; the others are still in the group,
+        unless it is off, which commit() then says.
+        """
+        return self._link._run(self._add(end_point, data, blob), timeout)
+
+    def commit(self, timeout: Optional[float] = None) -> None:
+        """Waits until the server is ready, moves all of it, and waits until the server has it. Then all of it is there.
+
+        GroupError: it is not, and says in `back`, `moved` and `in_doubt` where each is. If the server has refused, has
+        died, or was not ready in time, every one is back. The group is over, however this ends. An exception of a signal
+        handler calls it off too; then `fileno()` of each socket says whether it is back.
+        """
+        self._link._run(self._commit(), timeout)
+
+
+class HeldGroup(HeldGroupBase):
+    """A group as it has come, whole: `items` says what it is. Until ready() has returned it is the listener's.
+
+    As a context manager it is refused at the end of the block, unless it was taken; so it is when it is dropped.
+    """
+
+    _link: Link
+
+    def ready(self, timeout: Optional[float] = None) -> List[Arrival]:
+        """Says that this program has all it needs, and waits for the commit: the sockets, in the order of `items`, now
+        usable, each blocking or not as it was at the listener. One that somebody has used meanwhile is missing: it is
+        still the listener's.
+
+        GroupError: nothing of it is here. ECANCELED: the listener called it off or died; ETIMEDOUT: it has not
+        committed in time, and the group is refused.
+        """
+        return self._link._run(self._ready(Link, False), timeout)
+
+
 class Link(Waiting, LinkBase):
     """An AF_ISO connection. Within the host, end points are moved over it.
 
@@ -111,6 +162,7 @@ class Link(Waiting, LinkBase):
     """
 
     _incoming_type = Incoming
+    _held_group_type = HeldGroup
 
     @classmethod
     def connect(
@@ -167,6 +219,11 @@ class Link(Waiting, LinkBase):
         """What became of given end points: at least one if any is out, else an empty list."""
         return self._run(self._outcomes(most), timeout)
 
+    def group(self) -> Group:
+        """A group of end points that move together, to a server that calls take_group(). One at a time on a link."""
+        self._check_no_group()
+        return Group(self)
+
     def take(self, timeout: Optional[float] = None) -> Incoming:
         """The next end point that is offered. ConnectionResetError: the link has ended."""
         incoming = self._run(self._take(), timeout)
@@ -182,8 +239,19 @@ class Link(Waiting, LinkBase):
                 return
 
     def take_many(self, most: int = 64, timeout: Optional[float] = None) -> List[Arrival]:
-        """Takes end points that the listener gives with give(): at least one."""
+        """Takes end points that the listener gives with give(): at least one. EOPNOTSUPP: it was a group, which is refused
+        by a program that has not called take_group() on this link."""
         return self._run(self._take_many(most, Link, False), timeout)
+
+    def take_group(self, timeout: Optional[float] = None) -> HeldGroup:
+        """The next group, as soon as all of it has come. What has come when the time is up stays for the next call.
+
+        GroupError: the listener called it off, or died. ConnectionResetError: the link has ended. EMFILE: close some
+        descriptors and call again.
+        """
+        group = self._run(self._take_group(Link, False), timeout)
+        assert isinstance(group, HeldGroup)
+        return group
 
 
 class LinkListener(Waiting):

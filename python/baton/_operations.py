@@ -17,6 +17,7 @@ from typing import Callable, Generator, Optional, TypeVar, Union
 from . import _library as lib
 
 MOMENT = 0.005  # seconds, where nothing tells when to look again
+GRACE = 1.0  # seconds that an interrupted move waits for its outcome
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Descriptor")

@@ -15,23 +15,19 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Dict, Iterable, List, NamedTuple, NoReturn, Optional, Tuple, Type
-from typing import TypeVar, Union
+from typing import TYPE_CHECKING, Deque, Dict, NamedTuple, Optional, Type, TypeVar
 
 from . import _library as lib
 from ._end_points import Held, adopt
-from ._errors import MoveError, MoveInDoubt, MoveRefused
-from ._operations import Descriptor, Steps, Wait, run_now
+from ._errors import MoveError, MoveInDoubt, MoveRefused, raise_failed
+from ._express import ExpressBase
+from ._operations import GRACE, Steps, Wait
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint
 
-    Given = Union[EndPoint, Tuple[EndPoint, lib.Octets]]
-
 I = TypeVar("I", bound="IncomingBase")
 MOST_KEPT = 64  # messages read ahead of the program because an answer stands behind them
-GRACE = 1.0  # seconds that an interrupted move waits for its outcome
-OWN_DATA = 4096  # octets of room for those of each end point but the first in a batch
 
 
 class Moved(NamedTuple):
@@ -39,26 +35,6 @@ class Moved(NamedTuple):
 
     pid: int
     fd: int
-
-
-class Arrival(NamedTuple):
-    """An end point that has come by give(): it is this process's already. `data` is what the listener had read, `blob` what
-    its program says of it.
-
-    `socket` is a socket.socket, or a Link where it is one of AF_ISO."""
-
-    socket: Any
-    data: bytes
-    id: int
-    blob: bytes = b""
-
-
-class Outcome(NamedTuple):
-    """What became of an end point given with give(). `error` is None if it has moved; else `socket` is usable again."""
-
-    socket: Any
-    error: Optional[MoveError]
-    id: int
 
 
 class IncomingBase:
@@ -142,7 +118,7 @@ class IncomingBase:
             self.close()
 
 
-class LinkBase(Descriptor):
+class LinkBase(ExpressBase):
     """An AF_ISO connection: user data, and within the host the moves that are agreed on it."""
 
     def __init__(self, fd: int) -> None:
@@ -153,7 +129,6 @@ class LinkBase(Descriptor):
         self._reading = threading.Lock()
         self._unsent = b""  # of a message that a short write has begun
         self._sending = threading.Lock()
-        self._given: Dict[int, Held] = {}  # by the id of the move
         self._doubts: Dict[int, Held] = {}  # by number
 
     # --- the connection -----------------------------------------------------------------------------------------
@@ -175,11 +150,14 @@ class LinkBase(Descriptor):
     def pending(self) -> int:
         """How much has been read and not been asked for: messages, offers, answers, outcomes. Whoever waits for
         fileno() itself asks this first."""
-        return lib.call(lib.library.soc_pending, self._fd) + len(self._messages) + len(self._offers)
+        kept = len(self._messages) + len(self._offers) + self._kept_at_hand()
+        return lib.call(lib.library.soc_pending, self._fd) + kept
 
     def close(self) -> None:
-        """Closes the link. What was offered and not accepted is refused; what is in doubt the library settles. End
-        points that were given and whose outcomes were not collected are out of reach: collect first."""
+        """Closes the link. What was offered and not accepted is refused; what is in doubt the library settles; a group
+        that is not committed is called off. End points that were given and whose outcomes were not collected are out of
+        reach: collect first."""
+        self._end_groups()
         while self._offers:
             self._offers.popleft().close()
         while self._doubts:
@@ -201,7 +179,7 @@ class LinkBase(Descriptor):
 
     def check_movable(self) -> None:
         """An AF_ISO connection can be an end point too, if nothing of it is kept in this object."""
-        if self._offers or self._messages or self._partial or self._unsent or self._given or self._doubts:
+        if self._offers or self._messages or self._partial or self._unsent or self._doubts or self._is_in_use():
             raise OSError(errno.EBUSY, "messages or moves of the connection are still here: finish them first")
 
     def attach(self, fd: int) -> None:
@@ -357,15 +335,7 @@ class LinkBase(Descriptor):
             raise MoveInDoubt(problem.errno or errno.EINPROGRESS, sentence, held.fd) from problem
         if state != 0:
             lib.library.soc_close(held.fd)
-        self._raise(problem, held.revive() if state == 0 else None)
-
-    @staticmethod
-    def _raise(problem: BaseException, end_point: Optional[EndPoint]) -> NoReturn:
-        if isinstance(problem, MoveError):
-            problem.socket = end_point
-        elif isinstance(problem, OSError):
-            raise MoveError(problem.errno or errno.EPROTO, problem.strerror, end_point) from problem
-        raise problem
+        raise_failed(problem, held.revive() if state == 0 else None)
 
     def _settle(self, doubt: MoveInDoubt) -> Steps[Moved]:
         held = self._doubts.pop(doubt.fd, None)
@@ -375,73 +345,6 @@ class LinkBase(Descriptor):
             return (yield from self._outcome(held, Wait(look_again=0.1)))
         except BaseException as problem:
             return (yield from self._take_back(held, problem))
-
-    def _give(self, given: Iterable[Given]) -> Steps[List[int]]:
-        pairs = [each if isinstance(each, tuple) else (each, b"") for each in given]
-        octets = [bytes(data) for _, data in pairs]
-        if not pairs:
-            return []
-        moves = (lib.SocMove * len(pairs))()
-        held: List[Held] = []
-        count = 0
-        problem: Optional[OSError] = None
-        try:
-            for move, (end_point, _), data in zip(moves, pairs, octets):
-                held.append(Held(end_point))
-                move.fd = held[-1].fd
-                move.data, move.length = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data)
-            while count < len(held):
-                size = ctypes.sizeof(lib.SocMove)
-                rest = min(len(held) - count, lib.MOST_MOVES)
-                first = ctypes.cast(ctypes.byref(moves, count * size), ctypes.POINTER(lib.SocMove))
-                count += yield from self._until(
-                    lambda: lib.attempt(lib.library.soc_give, self._fd, first, rest)
-                )
-        except OSError as failure:
-            problem = failure
-        finally:
-            for index, each in enumerate(held):
-                if index < count or not each.is_back():
-                    self._given[moves[index].id] = each
-                else:
-                    each.revive()
-        if problem is not None and count == 0:
-            self._raise(problem, pairs[0][0])
-        return [int(move.id) for move in moves[:count]]
-
-    def _outcomes(self, most: int) -> Steps[List[Outcome]]:
-        ended: List[Outcome] = []
-        move = lib.SocMove()
-
-        def collect() -> Optional[int]:
-            # One by one: the library's sentence is about the last failure.
-            return lib.attempt(lib.library.soc_outcomes, self._fd, ctypes.byref(move), 1, 0) or None
-
-        while self._given and len(ended) < most:
-            try:
-                if ended:
-                    if run_now(self._until(collect)) is None:
-                        break
-                else:
-                    yield from self._until(collect, Wait(look_again=0.1))
-            except OSError as problem:
-                if ended:
-                    break  # the next call meets it again
-                if problem.errno != errno.ENOENT:
-                    raise
-                self._given.clear()  # abandoned
-                break
-            ended.append(self._told(move))
-        return ended
-
-    def _told(self, move: lib.SocMove) -> Outcome:
-        held = self._given.pop(move.id)
-        error: Optional[MoveError] = None
-        if move.error:
-            failure = lib.failure(move.error)
-            back = held.revive() if move.fd >= 0 else None
-            error = MoveError(move.error, failure.strerror, back)
-        return Outcome(held.end_point, error, int(move.id))
 
     # --- moves, server ------------------------------------------------------------------------------------------
 
@@ -463,31 +366,6 @@ class LinkBase(Descriptor):
                 return self._offers.popleft()
             except IndexError:
                 yield from self._until(lambda: len(self._offers) or self._read_offer())
-
-    def _take_many(self, most: int, link_type: Type[LinkBase], nonblocking: bool) -> Steps[List[Arrival]]:
-        moves = (lib.SocMove * most)()
-        room = ctypes.create_string_buffer(lib.MOST_DATA + (most - 1) * OWN_DATA)
-        at = ctypes.addressof(room)
-        for index, move in enumerate(moves):
-            move.length = OWN_DATA if index else lib.MOST_DATA
-            move.data = at
-            at += move.length
-
-        def take() -> Optional[int]:
-            return lib.attempt(lib.library.soc_take, self._fd, moves, most, 0) or None
-
-        count = yield from self._until(take)
-        arrivals: List[Arrival] = []
-        for move in moves[:count]:
-            blob = lib.take_over(move.blob, move.blob_length)
-            if move.flags == 0:
-                end_point = adopt(move.fd, link_type, nonblocking)
-                arrivals.append(Arrival(end_point, ctypes.string_at(move.data, move.length), int(move.id), blob))
-            elif move.fd >= 0:
-                lib.library.soc_close(move.fd)  # of a group: declined
-        if not arrivals:
-            raise OSError(errno.EOPNOTSUPP, "the listener gives a group, which this package does not take")
-        return arrivals
 
 
 def _family(end_point: EndPoint) -> int:

@@ -22,16 +22,18 @@ import time
 from typing import TYPE_CHECKING, Iterable, List, Optional, Set, TypeVar, Union
 
 from . import _library as lib
+from ._end_points import Arrival, Outcome
 from ._errors import MoveInDoubt
+from ._groups import GroupBase, HeldGroupBase
 from ._operations import MOMENT, Descriptor, Steps, TimedOut, Wait, accept_steps, connect_steps, new_descriptor
 from ._operations import listen as listen_under
-from ._steps import Arrival, IncomingBase, LinkBase, Moved, Outcome
+from ._steps import IncomingBase, LinkBase, Moved
 
 if TYPE_CHECKING:
     from ._end_points import EndPoint
-    from ._steps import Given
+    from ._express import Given
 
-__all__ = ["Incoming", "Link", "LinkListener", "connect", "listen"]
+__all__ = ["Group", "HeldGroup", "Incoming", "Link", "LinkListener", "connect", "listen"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Awaiting")
@@ -173,10 +175,41 @@ class Incoming(IncomingBase):
         await self._link._run(self._refuse(reason), timeout)
 
 
+class Group(GroupBase):
+    """End points that move together, all or none: made by link.group(), used as a context manager; see baton.Group."""
+
+    _link: Link
+
+    async def add(
+        self, end_point: EndPoint, data: lib.Octets = b"", blob: lib.Octets = b"", timeout: Optional[float] = None
+    ) -> int:
+        """Adds a connection or a listening socket: its id. See baton.Group.add. Cancelled, it is not in the group."""
+        return await self._link._run(self._add(end_point, data, blob), timeout)
+
+    async def commit(self, timeout: Optional[float] = None) -> None:
+        """Waits until the server is ready, and moves all of it. See baton.Group.commit.
+
+        Cancelled, the group is called off. One that is committed already waits up to a second for the outcomes;
+        `outcomes` has them, link.outcomes() the others.
+        """
+        await self._link._run(self._commit(), timeout)
+
+
+class HeldGroup(HeldGroupBase):
+    """A group as it has come, whole: `items` says what it is. See baton.HeldGroup."""
+
+    _link: Link
+
+    async def ready(self, timeout: Optional[float] = None) -> List[Arrival]:
+        """Waits for the commit: the sockets, non-blocking. See baton.HeldGroup.ready. Cancelled, the group is refused."""
+        return await self._link._run(self._ready(Link, True), timeout)
+
+
 class Link(Awaiting, LinkBase):
     """An AF_ISO connection in an event loop. Any number of tasks may use one. The methods are those of baton.Link."""
 
     _incoming_type = Incoming
+    _held_group_type = HeldGroup
 
     async def send(self, data: lib.Octets, timeout: Optional[float] = None) -> None:
         """Sends `data` as one message. Cancelled, or timed out, what was begun goes out before the next message."""
@@ -206,6 +239,11 @@ class Link(Awaiting, LinkBase):
         """What became of given end points: at least one if any is out, else an empty list."""
         return await self._run(self._outcomes(most), timeout)
 
+    def group(self) -> Group:
+        """A group of end points that move together, to a server that calls take_group(). One at a time on a link."""
+        self._check_no_group()
+        return Group(self)
+
     async def take(self, timeout: Optional[float] = None) -> Incoming:
         """The next end point that is offered. ConnectionResetError: the link has ended."""
         incoming = await self._run(self._take(), timeout)
@@ -225,6 +263,12 @@ class Link(Awaiting, LinkBase):
     async def take_many(self, most: int = 64, timeout: Optional[float] = None) -> List[Arrival]:
         """Takes end points that the listener gives with give(): at least one."""
         return await self._run(self._take_many(most, Link, True), timeout)
+
+    async def take_group(self, timeout: Optional[float] = None) -> HeldGroup:
+        """The next group, as soon as all of it has come; see baton.Link.take_group. Cancelled, it loses nothing."""
+        group = await self._run(self._take_group(Link, True), timeout)
+        assert isinstance(group, HeldGroup)
+        return group
 
 
 class LinkListener(Awaiting):

@@ -8,11 +8,15 @@ last line is the number of descriptors more than at the start.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import resource
 import signal
 import socket
 import sys
+
+from typing import List
 
 import baton
 from baton import _library as lib
@@ -76,13 +80,73 @@ def step(link: baton.Link, what: str) -> None:
         link.credit(int(argument))
     elif name == "many":
         left = int(argument)
-        while left:
-            for arrival in link.take_many(left, 20):
-                echo(arrival.socket, arrival.data)
-                left -= 1
+        try:
+            while left:
+                for arrival in link.take_many(left, 20):
+                    echo(arrival.socket, arrival.data)
+                    left -= 1
+        except OSError as error:
+            say(f"no group {error.errno}")
+    elif name == "group":
+        take_group(link)
+    elif name == "full":  # a table of descriptors with no room for a group
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        say("waits")
+        hear()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            link.take_group(20)
+        except OSError as error:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            say(f"{type(error).__name__} {error.errno}")
     else:
         deal_with(link, link.take(20), name, argument)
     say(f"done {what}")
+
+
+def take_group(link: baton.Link) -> None:
+    """A group: says what it is, and does with it as it is told."""
+    while True:
+        try:
+            group = link.take_group(20)
+            break
+        except baton.GroupError:
+            pass  # called off; the next one
+    for item in group.items:
+        mark = hashlib.sha256(item.blob).hexdigest()[:8]
+        say(f"{item.family} {item.listening} {item.peer and item.peer[1]!r} {item.local[1]!r} {item.data!r} {mark}")
+    word = hear()
+    try:
+        if word == "refuse":
+            group.refuse()
+        elif word == "die":
+            die()
+        elif word == "close":
+            link.close()
+        elif word == "late":  # says that it is ready, and takes when told to
+            ready = group._ready(baton.Link, False)
+            next(ready)
+            say("is ready")
+            if hear() == "die":
+                die()
+            serve(link._run(ready, 20))
+        elif word == "ready":
+            serve(group.ready(20))
+    except baton.GroupError as error:
+        say(f"no group {error.errno}")
+
+
+def serve(arrivals: List[baton.Arrival]) -> None:
+    """Serves each until its client is done; a listening socket for one client."""
+    say(f"has {len(arrivals)}")
+    with contextlib.ExitStack() as closing:
+        for arrival in arrivals:
+            closing.enter_context(arrival.socket)
+        for arrival in arrivals:
+            if arrival.listening:
+                echo(arrival.socket.accept()[0], b"from the queue: ")
+            else:
+                echo(arrival.socket, arrival.data + b"%d: " % len(arrival.blob))
 
 
 def deal_with(link: baton.Link, incoming: baton.Incoming, name: str, argument: str) -> None:

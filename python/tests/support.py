@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import baton
 
@@ -24,11 +24,14 @@ WAIT = 20.0  # seconds: longer than anything here takes
 
 
 class Server:
-    """A process that runs role.py."""
+    """A process that runs role.py, or another program that says when it is ready."""
 
-    def __init__(self, *steps: str, name: str = "server") -> None:
+    def __init__(
+        self, *steps: str, name: str = "server", program: str = "role.py", descriptors: Sequence[int] = ()
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "role.py"), name, *steps],
+            [sys.executable, str(HERE / program), name, *steps],
+            pass_fds=descriptors,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -135,6 +138,15 @@ class Case(unittest.TestCase):
     def server(self, *steps: str, name: str = "server") -> Server:
         made = Server(*steps, name=name)
         self.addCleanup(made.close)
+        return made
+
+    def giver(self, name: str, *end_points: socket.socket) -> Server:
+        """A listener that connects to `name`, and has the end points."""
+        numbers = [end_point.fileno() for end_point in end_points]
+        made = Server(*map(str, numbers), name=name, program="giver.py", descriptors=numbers)
+        self.addCleanup(made.close)
+        for end_point in end_points:
+            end_point.close()
         return made
 
     def pair(self, family: int = socket.AF_INET) -> Tuple[socket.socket, socket.socket]:
