@@ -115,6 +115,8 @@ class Service final : Upgrade::Owner {
  private:
   ExitStatus failed(const std::string& sentence) {
     journal().critical("{}", sentence);
+    // The predecessor ends this process when it has heard of it.
+    if (control_) let_go_of_control();
     if (predecessor_) predecessor_->failed(sentence);
     return ExitStatus::Failed;
   }
@@ -152,28 +154,46 @@ class Service final : Upgrade::Owner {
     return {};
   }
 
+  /// `path`: as a configuration has it.
+  static os::Result<os::RequestPlace> control_place(const std::string& path) {
+    if (!path.empty()) return os::request_place(path);
+    auto folder = os::open_for_bind("batond");
+    if (!folder) return std::unexpected{folder.error()};
+    return os::RequestPlace{std::move(*folder), "control"};
+  }
+
+  /// The predecessor's socket where it is at that place, and is let go otherwise.
+  os::Result<UniqueFd> listen_for_requests(const os::RequestPlace& place) {
+    auto listening = os::listen_for_requests(place);
+    if (!predecessor_) return listening;
+    UniqueFd inherited = predecessor_->take_control();
+    if (listening || os::number(listening.error()) != EADDRINUSE) return listening;
+    const auto theirs = control_place(before().control);
+    if (theirs && os::is_same_place(*theirs, place)) return inherited;
+    return listening;
+  }
+
   std::expected<void, std::string> open_control(const std::string& path) {
-    control_path_ = path;
-    os::Result<UniqueFd> listening = os::failure(ENOENT);
-    if (predecessor_ && path == before().control) {
-      listening = predecessor_->take_control();
-    } else if (!path.empty()) {
-      listening = os::listen_for_requests(path);
-    } else if (const auto folder = os::open_for_bind("batond")) {
-      listening = os::listen_for_requests(folder->ref(), "control");
-    } else {
-      listening = std::unexpected{folder.error()};
-    }
+    auto place = control_place(path);
+    auto listening = place ? listen_for_requests(*place) : std::unexpected{place.error()};
     if (!listening) {
       const int error = os::number(listening.error());
       return std::unexpected{
           "control socket " + (path.empty() ? "batond/control in the runtime folder" : path) + ": " +
           (error == EADDRINUSE ? "another batond has it: end it, or give [batond] control" : std::strerror(error))};
     }
+    control_path_ = path;
+    control_place_ = std::move(*place);
     control_.emplace(loop_, std::move(*listening), dispatcher_, view_,
                      ControlActions{[this] { asio::post(loop_, [this] { drain(); }); }, [this] { return reload(); },
                                     [this](Reply reply) { upgrade(std::move(reply)); }});
     return {};
+  }
+
+  /// Its file goes, too, unless another batond serves there.
+  void let_go_of_control() {
+    control_->stop();
+    os::remove_left_over(control_place_);
   }
 
   std::expected<void, std::string> open_metrics(const std::optional<routing::ListenAddress>& at) {
@@ -215,7 +235,7 @@ class Service final : Upgrade::Owner {
     log_findings(*read, view_.configuration);
     if (!read->usable()) return keep("the configuration has errors", json_of(read->findings));
     const auto& service = read->configuration.service;
-    if (service.control != settings().control) journal().warn("[batond] control changes with a restart only");
+    if (service.control != settings().control) journal().warn("[batond] control changes with an upgrade or a restart");
     // Opened before anything changes, and let go again where the rest cannot be had.
     std::unique_ptr<MetricsServer> before;
     const bool other_metrics = service.metrics != settings().metrics;
@@ -327,7 +347,7 @@ class Service final : Upgrade::Owner {
     const std::string process = std::to_string(report["process"].get<int>());
     ::sd_notify(0, ("MAINPID=" + process).c_str());
     std::exchange(reply_, {})(std::move(report));
-    control_->stop();
+    let_go_of_control();
     metrics_.reset();
     dispatcher_.pass_on([this](VisitorPtr visitor) { upgrade_->pass_on(std::move(visitor)); });
     begin_drain();
@@ -341,6 +361,7 @@ class Service final : Upgrade::Owner {
   ServiceView view_;
   std::optional<Control> control_;
   std::string control_path_;  // as the configuration had it when it was opened
+  os::RequestPlace control_place_;
   std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<Upgrade> upgrade_;
   Reply reply_;  // to whoever asked for the upgrade

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Upgrades of batond: what the new one keeps of the one before, and what of its own configuration it does otherwise."""
 
+import os
+import re
+import signal
 import socket
 import unittest
 from typing import Dict, List
 
-from house import PATIENCE, Upgrades, http, read_exactly
+from house import PATIENCE, POOLS, Upgrades, http, read_exactly
 
 
 class Targets(Upgrades):
@@ -159,6 +162,73 @@ class Headers(Upgrades):
                 with connection:
                     connection.settimeout(PATIENCE)
                     self.assertEqual(read_exactly(connection, len(expected)), expected)
+
+
+class ControlSocket(Upgrades):
+    """Where the new batond is asked: where its configuration says. The old one answers, and leaves nothing there."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start_batond(POOLS)
+
+    def upgraded_to(self, path: str, line: str) -> None:
+        """`line` stands in the configuration, by which the new one is at that path."""
+        old = self.control
+        with self.begin_to_ask("status") as idle:
+            self.answer_on(idle)
+            self.edit_configuration(f'control = "{old}"\n', line)
+            answer = self.upgraded()
+            self.assertEqual(idle.recv(1), b"")
+        self.control = path
+        self.assertEqual(self.ask("status")["process"], answer["process"])
+        if path != old:
+            self.until(lambda: not os.path.lexists(old), "the old one has let go")
+
+    def test_another_path_and_back(self) -> None:
+        old = self.control
+        for path in (old + "2", old, old):
+            self.upgraded_to(path, f'control = "{path}"\n')
+        self.start_worker("shop", "S")
+        self.serves()
+
+    def test_while_the_old_one_drains(self) -> None:
+        self.start_worker("shop", "STOPPED", "stop-after-link")
+        self.under_way("shop", "shop.example", 1)
+        old = self.batond
+        self.upgraded_to(self.control + "2", f'control = "{self.control}2"\n')
+        self.assertIsNone(old.poll())
+
+    def test_the_runtime_folder(self) -> None:
+        self.upgraded_to(os.path.join(self.runtime, "batond", "control"), "")
+        # Another name for that place.
+        self.edit_configuration("[batond]\n", f'[batond]\ncontrol = "{self.runtime}/./batond/control"\n')
+        answer = self.upgraded()
+        self.assertEqual(self.ask("status")["process"], answer["process"])
+
+    def test_a_file_that_was_removed(self) -> None:
+        """Nobody can ask the old one; the new one is there again."""
+        os.unlink(self.control)
+        old = self.batond
+        old.send_signal(signal.SIGUSR2)
+        started = self.until(lambda: re.search(r"is started, process (\d+)", self.logged()), "the new one is started")
+        self.follow(int(started[1]))
+        self.assertEqual(old.wait(PATIENCE), 0)
+        self.assertEqual(self.ask("status")["process"], self.batond.pid)
+
+    def test_one_that_fails_leaves_nothing(self) -> None:
+        old = self.control
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self.edit_configuration(f'control = "{old}"\n', f'control = "{old}2"\n'
+                                    f'metrics = "127.0.0.1:{taken.getsockname()[1]}"\n')
+            answer = self.upgrade()
+        self.assertFalse(answer["ok"])
+        self.assertIn("metrics", answer["error"])
+        self.assertFalse(os.path.lexists(old + "2"))
+        self.assertEqual(self.ask("status")["process"], self.batond.pid)
+        # What it had found taken is free now.
+        self.assertTrue(self.upgraded()["ok"])
+        self.control = old + "2"
+        self.assertEqual(self.ask("status")["process"], self.batond.pid)
 
 
 if __name__ == "__main__":
