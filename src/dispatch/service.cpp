@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "dispatch/configuration.hpp"
+#include "dispatch/container.hpp"
 #include "dispatch/control.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/findings_json.hpp"
@@ -299,6 +300,7 @@ class Service final : Upgrade::Owner {
     };
     if (dispatcher_.is_draining()) return refuse("it drains");
     if (upgrade_) return refuse("an upgrade is under way");
+    if (const auto why = container_ends_with_it()) return refuse(*why);
     auto begun = std::make_unique<Upgrade>(loop_, words_, dispatcher_.plan().configuration.limits.upgrade,
                                            static_cast<Upgrade::Owner&>(*this));
     if (auto started = begun->start(control_->listening()); !started) return refuse(started.error());
@@ -388,6 +390,7 @@ ExitStatus run_service(const std::string& path, bool check, std::vector<std::str
   if (check) return check_only(path);
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  mind_orphans();
   return Service{path, std::move(words)}.run();
 }
 
