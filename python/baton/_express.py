@@ -8,7 +8,7 @@ import errno
 import threading
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union
+from typing import TYPE_CHECKING, Deque, Dict, Iterable, List, Optional, Tuple, Type, Union
 
 from . import _library as lib
 from ._end_points import Arrival, Held, Outcome, adopt, as_move
@@ -37,10 +37,11 @@ class ExpressBase(Descriptor):
         self._told: Deque[Outcome] = deque()  # of these, and not asked for yet
         self._grouped: Dict[int, Held] = {}  # the same of the group that is open
         self._group_outcomes: List[Outcome] = []
-        self._collecting = threading.RLock()  # an outcome is read and told in one
+        self._reading_moves = threading.RLock()  # what one call reads is told before another one reads on
         self._arrived: Deque[Arrival] = deque()  # found where a group was looked for
         self._coming: Optional[HeldGroupBase] = None  # not whole yet
         self._takes_groups = False  # take_group() was called: one that comes at any time is for the next call
+        self._refused_by_closing = False  # which the library tells too
         self._taken: Optional[weakref.ref[HeldGroupBase]] = None  # the last one that was handed out
 
     # --- listener -----------------------------------------------------------------------------------------------
@@ -65,7 +66,7 @@ class ExpressBase(Descriptor):
             nonlocal count
             first = ctypes.cast(ctypes.byref(moves, count * ctypes.sizeof(lib.SocMove)), ctypes.POINTER(lib.SocMove))
             rest = min(len(held) - count, lib.MOST_MOVES)
-            with self._collecting:  # outcomes may be here as soon as they are given
+            with self._reading_moves:  # outcomes may be here as soon as they are given
                 given = lib.attempt(lib.library.soc_give, self._fd, first, rest)
                 for index in range(count, count + (given or 0)):
                     self._given[moves[index].id] = held[index]
@@ -116,7 +117,7 @@ class ExpressBase(Descriptor):
 
     def _collect(self) -> Optional[int]:
         """Reads one outcome and keeps it for who asks for it; None: there is none yet."""
-        with self._collecting:
+        with self._reading_moves:
             move = lib.SocMove()
             # One by one: the library's sentence is about the last failure.
             if not lib.attempt(lib.library.soc_outcomes, self._fd, ctypes.byref(move), 1, 0):
@@ -155,7 +156,6 @@ class ExpressBase(Descriptor):
     # --- server -------------------------------------------------------------------------------------------------
 
     def _take_many(self, most: int, link_type: Type[LinkBase], nonblocking: bool) -> Steps[List[Arrival]]:
-
         def look() -> Optional[int]:
             while not self._arrived:
                 if self._read_arrivals(most, link_type, nonblocking) is None:
@@ -201,21 +201,22 @@ class ExpressBase(Descriptor):
             move.length = OWN_DATA if index else lib.MOST_DATA
             move.data = at
             at += move.length
-        try:
-            count = lib.attempt(lib.library.soc_take, self._fd, moves, most, 0)
-        except OSError as problem:
-            if not self._called_off(problem):
-                raise
-            return 1
-        come = deque(moves[: count or 0])
-        try:
-            while come:
-                self._sort(come.popleft(), link_type, nonblocking)
-        finally:
-            for move in come:  # only where that has failed
-                lib.take_over(move.blob, move.blob_length)
-                lib.library.soc_close(move.fd)
-        return count or None
+        with self._reading_moves:
+            try:
+                count = lib.attempt(lib.library.soc_take, self._fd, moves, most, 0)
+            except OSError as problem:
+                if not self._called_off(problem):
+                    raise
+                return 1
+            come = deque(moves[: count or 0])
+            try:
+                while come:
+                    self._sort(come.popleft(), link_type, nonblocking)
+            finally:
+                for move in come:  # only where that has failed
+                    lib.take_over(move.blob, move.blob_length)
+                    lib.library.soc_close(move.fd)
+            return count or None
 
     def _sort(self, move: lib.SocMove, link_type: Type[LinkBase], nonblocking: bool) -> None:
         """An end point, one of a group, or the end of a group."""
@@ -241,6 +242,9 @@ class ExpressBase(Descriptor):
             return True
         if problem.errno == errno.ECONNRESET:
             return False
+        if self._refused_by_closing:
+            self._refused_by_closing = False
+            return True
         taken = self._taken() if self._taken is not None else None
         if taken is not None and taken._parked:
             taken._off = problem

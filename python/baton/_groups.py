@@ -82,7 +82,7 @@ class GroupBase:
             self._held[move.id] = held
 
         def hold() -> Optional[int]:
-            with self._link._collecting:  # its outcome may be here as soon as it is held
+            with self._link._reading_moves:  # its outcome may be here as soon as it is held
                 done = lib.attempt(lib.library.soc_hold, self._link._fd, ctypes.byref(move), 1)
                 if done is not None:
                     register()
@@ -194,26 +194,34 @@ class HeldGroupBase:
         parked, self._parked = self._parked, []
         if not parked:
             return
-        # The call means the group that this end gives, where there is one. Closing each number refuses too.
-        if self._off is None and not self._link.closed and not self._link._grouped:
-            lib.library.soc_abort(self._link.fileno())
+        if self._off is None and not self._link.closed:
+            # The call means the group that this end gives, where there is one. Closing each number refuses too.
+            self._link._refused_by_closing = bool(self._link._grouped)
+            if not self._link._grouped:
+                lib.library.soc_abort(self._link.fileno())
         for number in parked:
             lib.library.soc_close(number)
         self._link._tell_others()
 
     def _ready(self, link_type: Type[LinkBase], nonblocking: bool) -> Steps[List[Arrival]]:
-        if not self._parked and self._off is None:
+        if not self._parked:
             raise ValueError("the group was taken or refused already")
         try:
-            if self._off is not None:
-                raise self._off
-            yield from self._link._until(
-                lambda: lib.attempt(lib.library.soc_ready, self._link._fd, 0), Wait(look_again=LOOK_AGAIN)
-            )
+            yield from self._link._until(self._ask_for_end_points, Wait(look_again=LOOK_AGAIN))
         except BaseException as problem:
             self.refuse()
             self._fail(problem)
-        return list(self._adopt(link_type, nonblocking))
+        return self._adopt(link_type, nonblocking)
+
+    def _ask_for_end_points(self) -> Optional[int]:
+        if self._off is not None:
+            raise self._off
+        try:
+            return lib.attempt(lib.library.soc_ready, self._link._fd, 0)
+        except OSError as problem:
+            if problem.errno in (errno.ECANCELED, errno.ENOENT):
+                self._off = problem  # what the library has now is the next group
+            raise
 
     def _adopt(self, link_type: Type[LinkBase], nonblocking: bool) -> List[Arrival]:
         arrivals = []

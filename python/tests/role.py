@@ -143,10 +143,13 @@ def serve(arrivals: List[baton.Arrival]) -> None:
         for arrival in arrivals:
             closing.enter_context(arrival.socket)
         for arrival in arrivals:
-            if arrival.listening:
+            if isinstance(arrival.socket, baton.Link):
+                arrival.socket.send(b"seen:" + arrival.socket.receive(20))
+            elif arrival.listening:
                 echo(arrival.socket.accept()[0], b"from the queue: ")
             else:
-                echo(arrival.socket, arrival.data + b"%d: " % len(arrival.blob))
+                with contextlib.suppress(ConnectionResetError):
+                    echo(arrival.socket, arrival.data + b"%d: " % len(arrival.blob))
 
 
 def deal_with(link: baton.Link, incoming: baton.Incoming, name: str, argument: str) -> None:

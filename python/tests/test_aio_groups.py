@@ -205,6 +205,26 @@ class LoopGroups(GroupCase):
         await self.moves(link, far, pairs)
 
     @in_loop
+    async def test_called_off_and_begun_anew(self) -> None:
+        """Who hears late of the end of one group does not touch the next."""
+        link, far = await self.both()
+        first, second = self.pairs(2), self.pairs(1)
+        with link.group() as group:
+            await self.add_all(group, first)
+            self.assertIsNone(group._ask_for_commit())
+            held = await far.take_group(WAIT)
+        self.assert_all_alive(first)
+        with link.group() as group:
+            await self.add_all(group, second)
+            self.assertEqual((await self.fails(held.ready(WAIT))).errno, errno.ECANCELED)
+            committing = asyncio.ensure_future(group.commit(WAIT))
+            (arrival,) = await (await far.take_group(WAIT)).ready(WAIT)
+            await committing
+        self.assert_alive(second[0][0], arrival.socket)
+        arrival.socket.close()
+        await self.moves(link, far, first)
+
+    @in_loop
     async def test_refused_and_not_in_time(self) -> None:
         link, far = await self.both()
         pairs = self.pairs(2)
@@ -244,6 +264,7 @@ class LoopGroups(GroupCase):
                     taking = asyncio.ensure_future(link.take_group())
                     if whole:
                         giver.tell("whole")
+                        await heard(giver, "done whole")
                         held = await taking
                         ready = asyncio.ensure_future(held.ready())
                         await asyncio.sleep(0)
@@ -255,6 +276,29 @@ class LoopGroups(GroupCase):
                         self.assertEqual((await self.fails(taking)).errno, errno.ECANCELED)
                     self.assertEqual(receive(client, 1), b"")
                 giver.end(-signal.SIGKILL)
+
+    @in_loop
+    async def test_both_ends_give(self) -> None:
+        """What becomes of the group of one end is nothing to that of the other."""
+        link, far = await self.both()
+        link.credit(8)
+        mine, theirs = self.pairs(2), self.pairs(2)
+        with link.group() as group:
+            await self.add_all(group, mine)
+            for _ in range(2):
+                with far.group() as other:
+                    await self.add_all(other, theirs)
+                    committing = asyncio.ensure_future(other.commit(WAIT))
+                    (await link.take_group(WAIT)).refuse()
+                    self.assert_off(await self.fails(committing), errno.ECANCELED, theirs)
+            committing = asyncio.ensure_future(group.commit(WAIT))
+            with await far.take_group(WAIT) as held:
+                arrivals = await held.ready(WAIT)
+            await committing
+        for (client, _), arrival in zip(mine, arrivals):
+            self.assert_alive(client, arrival.socket)
+            arrival.socket.close()
+        await self.moves(far, link, theirs)
 
     @in_loop
     async def test_tasks_share_a_link(self) -> None:
