@@ -4,15 +4,18 @@
 
     python3 echo.py NAME PORT    NAME: the selector under which the next one finds this one
 
-The new process connects to the old one, which moves its connections over that link, each with the octets that it still
-owes the client, and ends. A client waits a moment; it loses nothing.
+The new process connects to the old one, which gives it all in a group, and ends: the listening socket with its queue, and
+each connection with the octets that it still owes the client. If the new one fails before it has it all, the old one
+goes on. A client waits a moment; it loses nothing.
 """
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 
+import baton
 import baton.aio
 
 MOST_OWED = 65536  # octets: as much as moves along
@@ -22,12 +25,6 @@ owed = {}  # connection -> what it has sent and not got back yet
 def now(call, *arguments):
     with contextlib.suppress(BlockingIOError):
         return call(*arguments)
-
-
-def serve(connection, seen=b""):
-    connection.setblocking(False)
-    owed[connection] = bytearray(seen)
-    turn(connection)
 
 
 def turn(connection):
@@ -51,30 +48,58 @@ def turn(connection):
 
 def accept(listening):
     while accepted := now(listening.accept):
-        serve(accepted[0])
+        connection = accepted[0]
+        connection.setblocking(False)
+        owed[connection] = bytearray()
+        turn(connection)
+
+
+async def take_over(name):
+    """The listening socket of the process that has the name, if there is one, and its connections."""
+    with contextlib.suppress(ConnectionRefusedError):
+        async with await baton.aio.connect(name) as old:
+            with await old.take_group() as group:
+                arrivals = await group.ready()
+        for arrival in arrivals:
+            if not arrival.listening:
+                owed[arrival.socket] = bytearray(arrival.data)
+        return next(arrival.socket for arrival in arrivals if arrival.listening)
+
+
+async def hand_over(link, listening):
+    """All to the next process. If it fails, all is here as before."""
+    loop = asyncio.get_running_loop()
+    loop.remove_reader(listening)  # the loop must not watch what moves
+    for connection in owed:
+        loop.remove_reader(connection)
+        loop.remove_writer(connection)
+    try:
+        with link.group() as group:
+            await group.add(listening, timeout=10)
+            for connection, seen in list(owed.items()):
+                try:
+                    await group.add(connection, seen, timeout=10)
+                except baton.MoveError as error:
+                    if error.errno != errno.ENOTCONN:  # the client has gone
+                        raise
+            await group.commit(timeout=10)
+    except baton.MoveError as error:
+        print(f"goes on: {error}", flush=True)
 
 
 async def main(name, port):
     loop = asyncio.get_running_loop()
-    # Both processes listen for a moment; the old one serves whom it has accepted until then.
-    listening = socket.create_server(("127.0.0.1", port), reuse_port=True)
+    listening = await take_over(name) or socket.create_server(("127.0.0.1", port))
     listening.setblocking(False)
-    with contextlib.suppress(ConnectionRefusedError):  # nobody to replace
-        async with await baton.aio.connect(name) as old:
-            async for incoming in old:
-                serve(await incoming.accept(), incoming.data)
-    loop.add_reader(listening, accept, listening)
-    with baton.aio.listen(name) as names:
-        print(f"serves {len(owed)} connections of the last one", flush=True)
-        link = await names.accept()
-    loop.remove_reader(listening)
-    accept(listening)
-    listening.close()
-    async with link:
-        for connection, seen in list(owed.items()):
-            loop.remove_reader(connection)  # the loop must not watch what moves
-            loop.remove_writer(connection)
-            await link.offer(connection, seen)
+    while listening.fileno() >= 0:
+        for connection in list(owed):
+            turn(connection)
+        loop.add_reader(listening, accept, listening)
+        with baton.aio.listen(name) as names:
+            print(f"serves {len(owed)} connections", flush=True)
+            link = await names.accept()
+        async with link:
+            await hand_over(link, listening)
 
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))

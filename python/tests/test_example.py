@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The example: an echo server that is replaced three times while clients talk, and a client that compares."""
+"""The example: an echo server that is replaced three times, and three times not, while clients talk and compare."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import unittest
 
+import baton
 from support import HERE, WAIT, Case
 
 EXAMPLES = HERE.parent.parent / "examples" / "python"
@@ -39,18 +40,21 @@ class Example(Case):
         kept = socket.socket()
         self.addCleanup(kept.close)
         kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         kept.bind(("127.0.0.1", 0))
         port = str(kept.getsockname()[1])
         serving = self.start("echo.py", "echo", port)
-        self.assertEqual(self.line(serving), "serves 0 connections of the last one")
+        self.assertEqual(self.line(serving), "serves 0 connections")
         talking = self.start("talk.py", port, "5")
         self.assertEqual(self.line(talking), "talks")
         for _ in range(3):
             following = self.start("echo.py", "echo", port)
-            self.assertEqual(self.line(following), "serves 5 connections of the last one")
+            self.assertEqual(self.line(following), "serves 5 connections")
             self.assertEqual(serving.wait(WAIT), 0)
             serving = following
+            with baton.Link.connect("echo", WAIT) as link, link.take_group(WAIT):
+                pass  # a next one that gives up
+            self.assertRegex(self.line(serving), "^goes on: .*back here: 6, moved: 0, in doubt: 0")
+            self.assertEqual(self.line(serving), "serves 5 connections")
         output, _ = talking.communicate("enough\n", WAIT)
         self.assertRegex(output, r"5 connections, \d+ octets, each came back")
         self.assertEqual(talking.returncode, 0)
