@@ -127,7 +127,8 @@ void Dispatcher::inherit(const Heirloom& of, UniqueFd listener) {
   }
   const auto here = std::ranges::find(entrances_, key, &OpenEntrance::key);
   if (here == entrances_.end()) {
-    journal().info("{}: the configuration has no such listener: closed", key);
+    journal().info("{}: the configuration has no such listener: {}", key,
+                   of.kind == Heirloom::Kind::Systemd ? "kept for a reload that brings it" : "closed");
     return;
   }
   here->entrance->listen_on(std::move(listener));

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Upgrades of batond: what the new one keeps of the one before, and what of its own configuration it does otherwise."""
 
+import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -229,6 +231,57 @@ class ControlSocket(Upgrades):
         self.assertTrue(self.upgraded()["ok"])
         self.control = old + "2"
         self.assertEqual(self.ask("status")["process"], self.batond.pid)
+
+
+class OfSystemd(Upgrades):
+    """Sockets that systemd has opened, which it passes as they are: they block."""
+
+    def start_activated(self, text: str, count: int) -> List[int]:
+        """With so many sockets of the name "web": their ports."""
+        self.configure(text)
+        with contextlib.ExitStack() as opened:
+            sockets = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+            passed = [fcntl.fcntl(each, fcntl.F_DUPFD, 3 + count) for each in sockets]  # none in the place of another
+            for number in passed:
+                opened.callback(os.close, number)
+            numbers = " ".join(f"{3 + i}<&{number}" for i, number in enumerate(passed))
+            self.batond = self.start_logged(
+                ["bash", "-c", f'exec {numbers}; LISTEN_PID=$$ exec "$@"', "bash", self.program, "--config",
+                 self.configuration], pass_fds=passed,
+                env={**self.environment, "LISTEN_FDS": str(count), "LISTEN_FDNAMES": ":".join(["web"] * count)})
+            ports = [each.getsockname()[1] for each in sockets]
+            self.await_batond()
+        self.start_worker("shop", "S")
+        return ports
+
+    def serves_at(self, port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            client.sendall(http("shop.example"))
+            self.assertEqual(self.greeted_by(client), "S")
+
+    def test_a_listener_that_comes_with_the_new_one(self) -> None:
+        ports = self.start_activated(POOLS, 2)
+        self.configure(POOLS + '[listener.web]\nsystemd = "web"\n')
+        for _ in range(2):
+            self.upgraded()
+            self.assertEqual([int(listener["address"].rsplit(":", 1)[1])
+                              for listener in self.ask("status")["listeners"] if listener["name"] == "web"], ports)
+            for port in ports:
+                self.serves_at(port)
+            self.serves()
+
+    def test_a_listener_that_goes_and_comes_back(self) -> None:
+        """A socket that nobody asks for is kept: systemd passes it once."""
+        port, = self.start_activated(POOLS + '[listener.web]\nsystemd = "web"\n', 1)
+        self.serves_at(port)
+        self.configure(POOLS)
+        self.upgraded()
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+            client.sendall(http("shop.example"))
+            self.configure(POOLS + '[listener.web]\nsystemd = "web"\n')
+            self.assertTrue(self.ask("reload")["ok"])
+            self.assertEqual(self.greeted_by(client), "S")
+        self.assertNotIn("closed", self.logged())
 
 
 if __name__ == "__main__":
