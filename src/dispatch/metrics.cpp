@@ -206,12 +206,18 @@ MetricsServer::MetricsServer(asio::io_context& loop, UniqueFd listening, const D
 
 MetricsServer::~MetricsServer() {
   *alive_ = false;
-  (void)watched_.release();
+  stop();
+}
+
+void MetricsServer::stop() {
+  pause_.cancel();
+  if (watched_.is_open()) (void)watched_.release();
+  listening_.reset();
 }
 
 void MetricsServer::watch() {
   watched_.async_wait(asio::posix::stream_descriptor::wait_read, [this, alive = alive_](const std::error_code& error) {
-    if (*alive && !error) accept_all();
+    if (*alive && !error && listening_.valid()) accept_all();
   });
 }
 
@@ -221,7 +227,10 @@ void MetricsServer::accept_all() {
     if (!accepted) {
       const int error = os::number(accepted.error());
       if (error == EAGAIN) return watch();
-      if (os::lacks_room(error)) return pause_.begin([this] { accept_all(); });
+      if (os::lacks_room(error))
+        return pause_.begin([this] {
+          if (listening_.valid()) accept_all();
+        });
       continue;  // of that connection: it is gone already (accept(2))
     }
     if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(accepted->connection))->read();

@@ -39,6 +39,10 @@ class MetricsServer {
   MetricsServer& operator=(const MetricsServer&) = delete;
 
   [[nodiscard]] FdRef listening() const noexcept { return listening_.ref(); }
+  /// Accepts no more; who has been accepted is answered.
+  void stop();
+  /// Some of those are still to be.
+  [[nodiscard]] bool is_busy() const noexcept { return sessions_ > 0; }
   /// A whole answer to the head of a request.
   [[nodiscard]] std::string answer(std::string_view head) const;
 

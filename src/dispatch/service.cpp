@@ -288,7 +288,7 @@ class Service final : Upgrade::Owner {
     dispatcher_.drain(
         [this] {
           return (predecessor_ && predecessor_->is_open()) || (control_ && control_->is_busy()) ||
-                 (upgrade_ && !upgrade_->is_idle());
+                 (handed_over_ && metrics_ && metrics_->is_busy()) || (upgrade_ && !upgrade_->is_idle());
         },
         [this] { loop_.stop(); });
   }
@@ -350,7 +350,7 @@ class Service final : Upgrade::Owner {
     ::sd_notify(0, ("MAINPID=" + process).c_str());
     std::exchange(reply_, {})(std::move(report));
     let_go_of_control();
-    metrics_.reset();
+    if (metrics_) metrics_->stop();
     dispatcher_.pass_on([this](VisitorPtr visitor) { upgrade_->pass_on(std::move(visitor)); });
     begin_drain();
   }

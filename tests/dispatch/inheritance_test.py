@@ -10,7 +10,14 @@ import socket
 import unittest
 from typing import Dict, List
 
-from house import PATIENCE, POOLS, Upgrades, http, read_exactly
+from house import PATIENCE, POOLS, Upgrades, http, read_all, read_exactly, reserved_port
+
+
+def is_accepted(client: socket.socket) -> bool:
+    """By who listens at 127.0.0.1: proc_pid_net(5), a socket that nobody has accepted has no inode."""
+    ends = [f"0100007F:{end[1]:04X}" for end in (client.getpeername(), client.getsockname())]
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return any(row[1:3] == ends and row[9] != "0" for row in map(str.split, table))
 
 
 class Targets(Upgrades):
@@ -282,6 +289,69 @@ class OfSystemd(Upgrades):
             self.assertTrue(self.ask("reload")["ok"])
             self.assertEqual(self.greeted_by(client), "S")
         self.assertNotIn("closed", self.logged())
+
+
+class Metrics(Upgrades):
+    def setUp(self) -> None:
+        super().setUp()
+        self.addresses = []
+        for _ in range(2):
+            reserved = reserved_port()
+            self.addCleanup(reserved.close)
+            self.addresses.append(reserved.getsockname())
+        self.lines = [f'metrics = "{host}:{port}"\n' for host, port in self.addresses]
+        self.configure(POOLS)
+        self.edit_configuration("[batond]\n", "[batond]\n" + self.lines[0])
+        self.batond = self.start_logged([self.program, "--config", self.configuration])
+        self.await_batond()
+
+    def asked(self, number: int) -> socket.socket:
+        asked = socket.create_connection(self.addresses[number], timeout=PATIENCE)
+        self.addCleanup(asked.close)
+        return asked
+
+    def answers(self, asked: socket.socket, rest: bytes = b"GET /metrics HTTP/1.1\r\n\r\n") -> None:
+        asked.sendall(rest)
+        answer = read_all(asked)
+        self.assertIn(b"200 OK", answer)
+        self.assertIn(b"batond_info", answer)
+
+    def upgraded_and_over(self) -> None:
+        old = self.batond
+        self.upgraded()
+        self.until(lambda: old.poll() is not None, "the old one has ended")
+
+    def test_another_address_and_none(self) -> None:
+        self.edit_configuration(self.lines[0], self.lines[1])
+        for _ in range(2):
+            self.upgraded_and_over()
+            self.answers(self.asked(1))
+            with self.assertRaises(ConnectionRefusedError):
+                self.asked(0)
+        self.edit_configuration(self.lines[1], "")
+        self.upgraded_and_over()
+        with self.assertRaises(ConnectionRefusedError):
+            self.asked(1)
+
+    def test_an_address_that_the_new_one_cannot_have(self) -> None:
+        with socket.create_server(self.addresses[1]):
+            self.edit_configuration(self.lines[0], self.lines[1])
+            self.assertIn("metrics", self.upgrade()["error"])
+            self.answers(self.asked(0))
+        self.upgraded_and_over()
+        self.answers(self.asked(1))
+
+    def test_who_has_asked_the_old_one_in_part(self) -> None:
+        for number, line in ((0, self.lines[0]), (1, self.lines[1])):
+            self.edit_configuration(self.lines[0], line)
+            old = self.batond
+            half = self.asked(0)
+            half.sendall(b"GET /metrics HT")
+            self.until(lambda: is_accepted(half), "it is accepted")
+            self.upgraded()
+            self.answers(half, b"TP/1.1\r\n\r\n")
+            self.until(lambda: old.poll() is not None, "the old one has ended")
+            self.answers(self.asked(number))
 
 
 if __name__ == "__main__":
