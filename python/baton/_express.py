@@ -47,7 +47,7 @@ class ExpressBase(Descriptor):
     # --- listener -----------------------------------------------------------------------------------------------
 
     def recall(self, id: int = 0) -> int:
-        """Asks the server for what was given and has no outcome back: the move `id`, or all. outcomes() tells, as ever:
+        """Asks for the return of what was given and has no outcome: the move `id`, or all. outcomes() tells, as ever:
         ECANCELED and the socket, or that it has moved after all, or any other. Returns how many were asked for: fewer
         than all if the link is full (then again, after outcomes()), 0 if it has ended."""
         return lib.call(lib.library.soc_recall, self._fd, id)
