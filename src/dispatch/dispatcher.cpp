@@ -55,8 +55,9 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
   }
   if (!again) ++route_counters_[plan_->names[*found]];
   const routing::Configuration& configuration = plan_->configuration;
-  if (std::holds_alternative<routing::ToCalledTsap>(configuration.routes[*found].action))
-    return called_tsap_.give(std::move(visitor), configuration.limits.answer);
+  const bool to_called = std::holds_alternative<routing::ToCalledTsap>(configuration.routes[*found].action);
+  if (to_called && is_own_tsap(visitor->facts.what)) return tsap_refused(std::move(visitor), ECONNREFUSED);
+  if (to_called) return called_tsap_.give(std::move(visitor), configuration.limits.answer);
   const std::size_t pool = plan_->targets[*found];
   if (pool >= pools_.size()) {
     ++counters_.refused;
@@ -67,6 +68,14 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
   if (!tried_enough) return hold(std::move(visitor), pool);
   ++counters_.no_worker;
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+}
+
+/// Where workers of a pool connect: no client calls there.
+bool Dispatcher::is_own_tsap(const recognise::What& what) const {
+  const auto* const iso = std::get_if<recognise::Iso>(&what);
+  return iso != nullptr && std::ranges::any_of(pools_, [iso](const std::unique_ptr<Pool>& pool) {
+           return pool->settings().kind == routing::PoolKind::Workers && pool->settings().tsap == iso->called;
+         });
 }
 
 bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {

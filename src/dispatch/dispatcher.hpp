@@ -128,6 +128,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   /// `pool`: null where the TSAP called has taken it.
   void note_moved(const Visitor& visitor, const Pool* pool);
   void route(VisitorPtr visitor, bool again);
+  [[nodiscard]] bool is_own_tsap(const recognise::What& what) const;
   /// False: it was not placed, and is the caller's still.
   [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);
   /// Workers of another batond are still to come, to it or to those that it falls back to.

@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 #include "dispatch/journal.hpp"
 #include "os/resolve_host.hpp"
+#include "os/socket.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -134,7 +135,8 @@ void Pool::accept_links() {
   for (;;) {
     auto link = links_->accept(Deadline::now());
     if (link) {
-      add(std::move(*link), {}, std::nullopt);
+      // A CR that came by TCP, which another process of this host has passed on, makes no worker of its sender.
+      if (os::tcp_domain(FdRef{link->native_handle()}) == AF_UNSPEC) add(std::move(*link), {}, std::nullopt);
       continue;
     }
     if (link.error().would_block()) return watch_links();

@@ -73,6 +73,25 @@ class CalledTsap(House):
         self.serves(shop, b"SHOP")
         self.serves(blog, b"BLOG")
 
+    def test_no_client_becomes_a_worker(self) -> None:
+        """Where workers of a pool connect no client is connected: of this batond, nor of one beside it."""
+        self.open()
+        self.configure(ROUTE.format(answer="20s") + "[pool.OWN]\n[[route]]\nhost = 'x'\npool = 'OWN'\n")
+        self.assertTrue(self.ask("reload")["ok"])
+        self.refused(b"OWN", 3)
+        self.assertEqual((self.workers("OWN"), self.counter("no_route")), ([], 1))
+        front, control = self.port, self.control
+        self.control += ".beside"
+        self.start_batond("[pool.BESIDE]\n[[route]]\nhost = 'x'\npool = 'BESIDE'\n")
+        self.port = front
+        client = self.client(iso(b"BESIDE"))
+        while client.recv(1000):  # its end comes, behind whatever
+            pass
+        self.assertEqual(self.workers("BESIDE"), [])
+        self.control = control
+        self.serve("SHOP")
+        self.served(b"SHOP")
+
     def test_a_server_that_dies_and_comes_again(self) -> None:
         self.open()
         for _ in range(3):
