@@ -236,8 +236,9 @@ void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
   ++counters_.no_worker;
   if (const Clock::time_point now = Clock::now(); now - said_tsap_refuses_ >= between_complaints) {
     said_tsap_refuses_ = now;
-    journal().warn("the server at TSAP {} does not take a client: {}", recognise::name_of(visitor->facts.what),
-                   std::strerror(error));
+    const auto* const iso = std::get_if<recognise::Iso>(&visitor->facts.what);
+    journal().warn("the server at TSAP {} does not take a client: {}",
+                   iso != nullptr ? iso->called.printable() : std::string{}, std::strerror(error));
   }
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
 }

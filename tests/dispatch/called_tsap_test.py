@@ -119,6 +119,7 @@ class CalledTsap(House):
         os.killpg(server.pid, signal.SIGSTOP)
         self.refused(b"SHOP", 1)
         self.assertEqual(self.counter("no_worker"), 1)
+        self.assertIn("the server at TSAP 'SHOP' does not take a client: ", self.logged())
         os.killpg(server.pid, signal.SIGCONT)
         self.served(b"SHOP").close()
         # What came too late for it is nobody's but batond's: it keeps nothing of it but the means to take.
