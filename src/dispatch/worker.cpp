@@ -18,6 +18,8 @@ namespace {
 /// How soon a link at its end is looked at again while the outcomes of some moves are not decided: the worker's
 /// descriptors are closed before its death can be known (pidfd_open(2)).
 constexpr std::chrono::milliseconds look_again{5};
+/// Parts of what a worker says that are dropped in one turn of the loop, so that the others have theirs.
+constexpr int most_dropped = 64;
 
 bool is_of_the_link(const Error& error) { return error.ended() || error == std::errc::bad_file_descriptor; }
 
@@ -140,6 +142,8 @@ void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& v
 }
 
 bool Worker::read_link() {
+  says_more_ = false;
+  int dropped = 0;
   for (bool more = false;;) {
     auto outcomes = link_.outcomes(Deadline::now());
     if (outcomes) {
@@ -163,6 +167,10 @@ bool Worker::read_link() {
       continue;
     }
     // A worker has nothing to say here; what it says all the same is in the way of outcomes.
+    if (++dropped > most_dropped) {
+      says_more_ = true;
+      return true;
+    }
     std::array<std::byte, 4096> unwanted;
     if (!link_.receive(unwanted, Deadline::now())) return false;
     more = false;
@@ -173,6 +181,13 @@ void Worker::read_outcomes() {
   if (!read_link()) at_end_ = true;  // it offers end points of its own: not what this link is for
   tell_credit();
   if (under_way() == 0 && (at_end_ || closing_)) return end();
+  if (!at_end_ && says_more_) {
+    // What the library has read ahead does not poll readable.
+    asio::post(loop_, [this, alive = alive_] {
+      if (*alive && watched_.is_open()) read_outcomes();
+    });
+    return;
+  }
   if (!at_end_) return watch();
   closing_ = true;
   retry_.expires_after(look_again);

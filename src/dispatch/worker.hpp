@@ -85,7 +85,8 @@ class Worker {
   void flush();
   void send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& visitors);
   void read_outcomes();
-  /// Until nothing is left, in the link or read ahead. False: not all that is on the link now could be read.
+  /// Until nothing is left, in the link or read ahead, or says_more_. False: not all that is on the link now could be
+  /// read.
   bool read_link();
   void take_outcome(Outcome outcome);
   void tell_credit();
@@ -105,6 +106,7 @@ class Worker {
   std::size_t fresh_credit_ = 0;  // the link's, when it was last read
   WorkerCounters counters_;
   bool progressed_ = false;
+  bool says_more_ = false;  // than is dropped in one turn
   bool flushing_ = false;
   bool watching_ = false;
   bool closing_ = false;

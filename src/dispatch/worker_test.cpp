@@ -125,6 +125,18 @@ TEST_F(WorkerTest, HearsAnOutcomeThatRecallingHasRead) {
   EXPECT_EQ(worker->under_way(), 0U);
 }
 
+TEST_F(WorkerTest, ThatTalksIsReadInSeveralTurns) {
+  turn();
+  ASSERT_TRUE(program.credit(4));
+  int messages = 0;
+  while (program.send("nothing that is asked for", Deadline::now())) ++messages;
+  ASSERT_GT(messages, 128);  // as many as the link takes
+  loop.restart();
+  EXPECT_GT(loop.poll(), 2U);
+  EXPECT_EQ(worker->credit(), 4U);
+  EXPECT_TRUE(worker->is_up());
+}
+
 TEST_F(WorkerTest, ComesToAnEndWithItsLink) {
   ASSERT_TRUE(program.credit(1));
   turn();

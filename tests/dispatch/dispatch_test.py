@@ -201,6 +201,15 @@ class Workers(House):
         for client in clients:
             self.assertEqual(self.greeted_by(client), "STOPPED")
 
+    def test_one_that_talks_holds_up_nobody(self) -> None:
+        self.start_batond(self.POOL + '[pool.q]\n[[route]]\nhost = "q"\npool = "q"\n')
+        self.start_worker("q", "Q")
+        self.start_worker("p", "TALKS", "talk")
+        begun = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(self.greeted_by(self.client(http("q"))), "Q")
+        self.assertLess(time.monotonic() - begun, PATIENCE / 4)
+
     def test_a_drained_worker_gets_nothing_new(self) -> None:
         self.start_batond(self.POOL)
         self.start_worker("p", "A")

@@ -2,11 +2,12 @@
 // A worker of batond for the tests: takes connections from the TSAP that its first word names, and answers each
 // client's first octets.
 //
-//   worker TSAP NAME [refuse | stop-after-link]
+//   worker TSAP NAME [refuse | stop-after-link | talk]
 //
 // A client gets "NAME <peer's port>\n", then back what it sends. An ISO client gets a CC with the references of its CR
 // in front. `refuse`: closes its table of descriptors to new ones, so that the library has to give each one back.
-// `stop-after-link`: has credit and stops itself. Says "ready" in a line when it has the link.
+// `stop-after-link`: has credit and stops itself. `talk`: sends user data without end, and takes nothing. Says "ready"
+// in a line when it has the link.
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -82,6 +83,8 @@ int main(int argc, char** argv) {
   std::puts("ready");
   std::fflush(stdout);
   if (manner == "stop-after-link") ::raise(SIGSTOP);
+  while (manner == "talk" && link.send("nothing that batond asks for")) {
+  }
   for (;;) {
     std::vector<pollfd> entries;
     if (link.is_open()) entries.push_back({link.native_handle(), POLLIN, 0});
