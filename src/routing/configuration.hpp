@@ -96,7 +96,7 @@ struct Route {
 
 struct Limits {
   std::uint32_t undecided = 16384;              ///< connections that are accepted and not yet routed, all together
-  std::uint32_t undecided_per_source = 1024;    ///< and of one address
+  std::uint32_t undecided_per_source = 1024;    ///< and of one address; IPv6: of one /64 network
   Duration answer = std::chrono::seconds{5};    ///< within which a worker takes a connection, or another is asked
   Duration upgrade = std::chrono::seconds{30};  ///< within which a new batond is ready to take over from this one
   friend bool operator==(const Limits&, const Limits&) = default;
