@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "dispatch/predecessor.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -40,6 +42,11 @@ std::expected<std::unique_ptr<Predecessor>, std::string> Predecessor::meet(asio:
   (void)os::set_close_on_exec(control.ref(), true);
   auto link = Link::connect(*name, Deadline{patience});
   if (!link) return std::unexpected{lost(link.error())};
+  // The name of a batond that has died is free: somebody else may have it.
+  const auto peer = os::peer_credentials(FdRef{link->native_handle()});
+  if (!peer || peer->pid != ::getppid())
+    return std::unexpected{std::string{"the process at the TSAP that "} + takes_over_variable +
+                           " names has not started this one, or has ended"};
   std::unique_ptr<Predecessor> predecessor{new Predecessor{loop, std::move(*link), std::move(control)}};
   if (auto heard = predecessor->hear_inheritance(); !heard) return std::unexpected{std::move(heard.error())};
   return predecessor;

@@ -6,6 +6,7 @@
 //     fails-collected
 //   successor STEP KEY BATOND WORDS...     the one that goes: starts BATOND, has the listener KEY, and is killed
 //     dies-prepared, dies-held, dies-committed
+//   successor stranger                     nobody that batond has started: is not heard where the one that comes is
 // Prints the process that it has started.
 #include <fcntl.h>
 #include <signal.h>
@@ -66,9 +67,29 @@ void stop(pid_t process) {
   }
 }
 
-void follow(std::string_view step) {
+baton::Selector name_of_takeover() {
   const char* const name = std::getenv("BATOND_TAKES_OVER");
-  Link link = required(Link::connect(required(baton::Selector::from_hex(name == nullptr ? "" : name), "name")), "link");
+  return required(baton::Selector::from_hex(name == nullptr ? "" : name), "name");
+}
+
+/// Each thing that could be said first, on a link of its own; none is answered.
+void be_a_stranger() {
+  const baton::Selector name = name_of_takeover();
+  for (const std::string message : {R"({"say": "hello", "version": "test", "protocol": 1})", R"({"say": "prepared"})",
+                                    R"({"say": "running"})", R"({"say": "failed", "why": "a stranger"})", "rubbish"}) {
+    Link link = required(Link::connect(name, Deadline{10s}), "link");
+    (void)link.credit(256);
+    (void)link.send(message, Deadline{10s});
+    std::array<std::byte, 4096> room;
+    const auto answer = link.receive(room, Deadline{10s});
+    if (answer || !answer.error().ended()) give_up("it was heard", answer ? message : answer.error().text());
+  }
+  if (baton::LinkListener::listen(name)) give_up("listen", "it has the name");
+  std::exit(0);
+}
+
+void follow(std::string_view step) {
+  Link link = required(Link::connect(name_of_takeover()), "link");
   say(link,
       R"({"say": "hello", "version": "test", "protocol": )" + std::string{step == "other-protocol" ? "99}" : "1}"});
   if (step == "other-protocol") ::pause();
@@ -129,6 +150,7 @@ void go_before(std::string_view step, std::string_view key, std::span<char*> wor
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && argv[1] == std::string_view{"stranger"}) be_a_stranger();
   if (argc == 2) follow(argv[1]);
   if (argc > 3) go_before(argv[1], argv[2], std::span{argv + 3, argv + argc});
   return 2;
