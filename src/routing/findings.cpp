@@ -58,8 +58,8 @@ void check_listener(const Configuration& configuration, const Listener& listener
   if (listener.proxy == recognise::ProxyUse::Never && !listener.proxy_from.empty())
     report.warning(path + ".proxy_from", "it says nothing, as no PROXY header is looked for",
                    "add proxy = \"required\", or leave it out");
-  if (listener.proxy == recognise::ProxyUse::Optional && listener.proxy_from.empty())
-    report.warning(path + ".proxy", "any client can claim any address by a PROXY header",
+  if (listener.proxy != recognise::ProxyUse::Never && listener.proxy_from.empty())
+    report.warning(path + ".proxy", "whoever can connect can claim any address by a PROXY header",
                    "name the proxies in proxy_from");
   const bool routed = std::ranges::any_of(configuration.routes, [&](const Route& route) {
     const auto& names = route.match.listeners;

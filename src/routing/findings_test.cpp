@@ -70,6 +70,7 @@ TEST(Check, LooksAtListeners) {
     c.listeners.push_back({.name = "other", .addresses = c.listeners[0].addresses});
   });
   expect_warning("listener.web.proxy", [](Configuration& c) { c.listeners[0].proxy = recognise::ProxyUse::Optional; });
+  expect_warning("listener.web.proxy", [](Configuration& c) { c.listeners[0].proxy = recognise::ProxyUse::Required; });
   expect_warning("listener.web.proxy_from",
                  [](Configuration& c) { c.listeners[0].proxy_from = {*recognise::Network::parse("192.0.2.0/24")}; });
   expect_error("listener.web.proxy_from[0]", [](Configuration& c) {

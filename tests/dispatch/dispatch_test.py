@@ -317,6 +317,34 @@ class Proxied(House):
         with self.assertRaises(ConnectionResetError):  # no words for what has no header
             read_all(self.client(http("shop.example")))
 
+    def test_a_strangers_header_is_not_believed(self) -> None:
+        header = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"
+        routes = TWO_POOLS + '[[route]]\nhost = "shop.example"\nsource = "192.0.2.0/24"\npool = "blog"\n'
+        manner = 'proxy = "optional"\nproxy_from = "127.0.0.2"\n'
+        self.start_batond(routes, manner)
+        self.start_worker("shop", "S")
+        self.start_worker("blog", "B")
+
+        def client_from(source: str, octets: bytes) -> socket.socket:
+            client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE, source_address=(source, 0))
+            self.addCleanup(client.close)
+            client.sendall(octets)
+            return client
+
+        self.assertEqual(self.greeted_by(client_from("127.0.0.2", header + http("shop.example"))), "B")
+        self.assertEqual(self.greeted_by(client_from("127.0.0.3", http("shop.example"))), "S")
+        with self.assertRaises(ConnectionResetError):  # the stranger's is a protocol that nobody knows
+            read_all(client_from("127.0.0.3", header + http("shop.example")))
+        self.configure(routes, manner.replace("optional", "required"))
+        self.assertTrue(self.ask("reload")["ok"])
+        self.assertEqual(self.greeted_by(client_from("127.0.0.2", header + http("shop.example"))), "B")
+        # Who may not send one may not connect.
+        unwelcome = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE,
+                                             source_address=("127.0.0.3", 0))
+        self.addCleanup(unwelcome.close)
+        self.assertEqual(unwelcome.recv(1), b"")
+        self.assertEqual(self.ask("status")["listeners"][0]["unwelcome"], 1)
+
 
 if __name__ == "__main__":
     unittest.main()
