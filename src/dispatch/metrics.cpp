@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::size_t most_octets = 8192;
 constexpr std::size_t most_sessions = 64;
+constexpr int most_at_once = 256;  // accepted in one turn of the loop
 constexpr std::chrono::seconds longest{5};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -222,7 +223,7 @@ void MetricsServer::watch() {
 }
 
 void MetricsServer::accept_all() {
-  for (;;) {
+  for (int i = 0; i < most_at_once; ++i) {
     auto accepted = os::accept_for_others(listening_.ref());
     if (!accepted) {
       const int error = os::number(accepted.error());
@@ -235,6 +236,7 @@ void MetricsServer::accept_all() {
     }
     if (sessions_ < most_sessions) std::make_shared<Session>(*this, std::move(accepted->connection))->read();
   }
+  watch();
 }
 
 std::string MetricsServer::answer(std::string_view head) const {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What operates batond: metrics, the status page in a browser, systemd, and a table of descriptors that is full."""
 
+import http.client as http_client
 import json
 import os
 import re
@@ -127,6 +128,25 @@ class Metrics(Measured):
                 self.assertEqual(read_all(client), b"")
                 raise ConnectionResetError
         self.assertEqual(self.get("/metrics")[0], 200)
+
+    def test_callers_that_say_nothing(self) -> None:
+        """There are no more than 64; clients are served meanwhile."""
+        self.start_worker("shop", "S")
+        host, port = self.address().rsplit(":", 1)
+        silent = [socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(64)]
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as one_more:
+            self.assertEqual(one_more.recv(1), b"")
+        self.asks("shop.example")
+        # They are closed after 5 seconds; here they go by themselves.
+        for caller in silent:
+            caller.close()
+
+        def answers() -> bool:
+            try:
+                return self.get("/metrics")[0] == 200
+            except (OSError, http_client.HTTPException):
+                return False
+        self.until(answers, "it answers again")
 
     def test_the_address_changes_with_a_reload(self) -> None:
         before = self.address()
