@@ -137,6 +137,16 @@ TEST_F(WorkerTest, ThatTalksIsReadInSeveralTurns) {
   EXPECT_TRUE(worker->is_up());
 }
 
+TEST_F(WorkerTest, ThatOffersEndPointsIsLetGo) {
+  ASSERT_TRUE(program.credit(1));
+  turn();
+  const auto offered = program.begin_offer(std::move(visitor()->connection), {}, Deadline::now());
+  ASSERT_TRUE(offered);
+  turn();
+  EXPECT_FALSE(worker->is_up());
+  EXPECT_EQ(heard.ends, 1);
+}
+
 TEST_F(WorkerTest, ComesToAnEndWithItsLink) {
   ASSERT_TRUE(program.credit(1));
   turn();
