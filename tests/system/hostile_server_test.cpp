@@ -92,6 +92,33 @@ class HostileServer : public Hostile {
   void say(std::vector<std::byte> (*frame)(std::uint64_t), std::uint64_t move) {
     EXPECT_TRUE(villain_->call([=] { return villains_link->send(frame(move)); }).value);
   }
+  /// Without an offer.
+  std::uint64_t given_to_villain() {
+    EXPECT_TRUE(villain_->call([] { return villains_link->send(credit_frame(1)); }).value);
+    EXPECT_EQ(
+        listener_->call([link = villains_, number = client_.number] { return give_one(link, number); }).value.value, 1);
+    return villain_->call([] { return villain_awaits_call(); }).value;
+  }
+  void villain_reads_of_client() {
+    write_all(client_.client.get(), "octets");
+    const auto reads = villain_->call([] {
+      char octets[3];
+      return ::read(villains_booty.get(), octets, sizeof octets);
+    });
+    EXPECT_EQ(reads.value, 3);
+  }
+  Reply<int> recall() {
+    return listener_->call([link = villains_] { return soc_recall(link, 0); });
+  }
+  Told come_back(int timeout_ms = 20'000) {
+    return listener_
+        ->call([=, link = villains_] {
+          soc_move move{};
+          const int value = soc_outcomes(link, &move, 1, timeout_ms);
+          return Told{value, value < 0 ? errno : move.error, move.fd};
+        })
+        .value;
+  }
   Step outcome_of_client() { return outcome_over(*listener_, villains_, client_); }
   Reply<int> look() { return poll(*listener_, villains_, 0); }
   void expect_client_is_served_by_listener() { expect_serves(*listener_, client_.number, client_); }
@@ -121,14 +148,7 @@ TEST_F(HostileServer, ThatTakesAndNeverAnswersHasTheClientUntilItDies) {
 
 TEST_F(HostileServer, ThatReadsWithoutTakingAndDiesCostsTheConnectionAndNothingElse) {
   (void)called_to_villain();
-  write_all(client_.client.get(), "octets");
-  EXPECT_EQ(villain_
-                ->call([] {
-                  char octets[3];
-                  return ::read(villains_booty.get(), octets, sizeof octets);
-                })
-                .value,
-            3);
+  villain_reads_of_client();
   villain_->kill();
   EXPECT_ERRNO(EUCLEAN, outcome_of_client());
   EXPECT_EQ(statistics(*listener_).touched, 1U);
@@ -317,26 +337,54 @@ TEST_F(HostileServer, WhoseChildLivesOnAfterItRefusedLetsTheListenerSleep) {
 }
 
 TEST_F(HostileServer, ThatHasEndedTheLinkIsAskedForNothing) {
-  EXPECT_TRUE(villain_->call([] { return villains_link->send(credit_frame(1)); }).value);
-  EXPECT_EQ(listener_->call([link = villains_, number = client_.number] { return give_one(link, number); }).value.value,
-            1);
-  EXPECT_TRUE(villain_
-                  ->call([] {
-                    const bool called = villain_awaits_call() != 0;
-                    villains_link.reset();
-                    return called;
-                  })
-                  .value);
-  EXPECT_EQ(poll(*listener_, villains_, 20'000).value, 1);
-  EXPECT_EQ(listener_->call([link = villains_] { return soc_recall(link, 0); }).value, 0);
-  villain_->kill();  // that decides
-  const auto back = listener_->call([link = villains_] {
-    soc_move move{};
-    const int value = soc_outcomes(link, &move, 1, 20'000);
-    return Told{value, move.error, move.fd};
+  (void)given_to_villain();
+  villain_->call([] {
+    villains_link.reset();
+    return 0;
   });
-  EXPECT_EQ(back.value.error, ECONNRESET);
-  EXPECT_EQ(back.value.number, client_.number);
+  EXPECT_EQ(poll(*listener_, villains_, 20'000).value, 1);
+  EXPECT_EQ(recall().value, 0);
+  villain_->kill();  // that decides
+  EXPECT_EQ(come_back().error, ECONNRESET);
+  expect_client_is_served_by_listener();
+}
+
+TEST_F(HostileServer, ThatIsAskedBackAndDoesNotAnswerHasTheClientUntilItDies) {
+  (void)given_to_villain();
+  EXPECT_EQ(recall().value, 1);
+  EXPECT_EQ(come_back(0).value, 0);
+  EXPECT_EQ(statistics(*listener_).in_doubt, 1U);
+  villain_->kill();
+  const Told back = come_back();
+  EXPECT_EQ(back.error, ECONNRESET);
+  EXPECT_EQ(back.number, client_.number);
+  expect_client_is_served_by_listener();
+}
+
+TEST_F(HostileServer, ThatGivesBackWhatItHasReadFromCostsTheConnectionAndNothingElse) {
+  const std::uint64_t move = given_to_villain();
+  villain_reads_of_client();
+  EXPECT_EQ(recall().value, 1);
+  say(cancelled_frame, move);
+  EXPECT_EQ(come_back().error, EUCLEAN);
+  EXPECT_EQ(statistics(*listener_).touched, 1U);
+  villain_->kill();
+  expect_reset(client_);
+  client_.number = listener_->call([] { return named_iso(); }).value;  // for TearDown to close
+}
+
+TEST_F(HostileServer, ThatGivesBackAndThenSaysTakenHasGivenBack) {
+  const std::uint64_t move = given_to_villain();
+  EXPECT_EQ(recall().value, 1);
+  say(cancelled_frame, move + 1);  // for none that there is
+  EXPECT_EQ(come_back(0).value, 0);
+  say(cancelled_frame, move);
+  say(taken_frame, move);
+  say(cancelled_frame, move);
+  const Told back = come_back();
+  EXPECT_EQ(back.error, ECANCELED);
+  EXPECT_EQ(back.number, client_.number);
+  (void)look();
   expect_client_is_served_by_listener();
 }
 
