@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who would harm batond: other users of the host, callers of its control socket, clients. docs/threat-model.md."""
 
+import contextlib
 import errno
 import json
 import os
@@ -8,6 +9,7 @@ import re
 import signal
 import socket
 import stat
+import time
 import unittest
 from typing import Any, Callable, List
 
@@ -227,6 +229,28 @@ class Clients(House):
         self.assertEqual(self.counter("moved"), 0)
         self.assertEqual(self.greeted_by(self.client(http("a"))), "S")
 
+    def test_no_longer_than_wait_however_slowly_they_speak(self) -> None:
+        self.start_batond(POOL, 'wait = "300ms"\nsilence = "100ms"\n')
+        self.start_worker("p", "S")
+        silent = self.client()
+        half = self.half_client()
+        slow = self.client(b"GET / HTTP/1.1\r\nX: ")
+        slow.settimeout(0.02)  # between two octets
+        end = time.monotonic() + PATIENCE
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < end:
+                slow.sendall(b"x")
+                try:
+                    if not slow.recv(1000):
+                        break
+                except TimeoutError:
+                    pass
+        self.assertLess(time.monotonic(), end)
+        for client in (silent, half):
+            to_its_end(client, b"", whole=False)
+        self.assertEqual(self.ask("status")["listeners"][0]["late"], 3)
+        self.asks("a")
+
     def test_lines_of_the_log_are_batonds_own(self) -> None:
         """At its most talkative: what clients send begins no line, and brings no control character."""
         self.start_batond(POOL)
@@ -238,6 +262,8 @@ class Clients(House):
                            f"PROXY TCP4 {name} 192.0.2.1 1 2\r\n".encode() + http("a"), name.encode()):
                 to_its_end(self.client(), octets, whole=True)
         self.until(lambda: self.ask("status")["undecided"] == 0, "all are decided")
+        for verb in ("status", "routes", "workers"):  # what the metrics and their page show, too
+            self.assertNotIn("forged", json.dumps(self.ask(verb)))
         logged = self.logged()
         self.assertIn("ended: ", logged)
         self.assertNotIn("forged", logged)
