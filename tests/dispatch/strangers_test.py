@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Strangers at the TSAP of a takeover, and one who poses as the batond that goes: neither is heard."""
 
+import fcntl
 import os
+import re
+import signal
 import socket
 import subprocess
 import unittest
+from typing import Optional
 
 from house import BATOND, PATIENCE, POOLS, Upgrades, alive, http
 from upgrade_test import SUCCESSOR, Load
@@ -56,6 +60,41 @@ class Strangers(Upgrades):
         link.connect(os.path.join(self.runtime, "tsap", name))
         link.settimeout(PATIENCE)
         return link
+
+    def test_one_takes_the_name_of_a_pool_while_it_changes_hands(self) -> None:
+        """The old one goes on, and has the name again when that one lets go of it."""
+        self.start_batond(POOLS)
+        self.start_worker("shop", "S")
+        self.replace_program(f'exec "{SUCCESSOR}" hangs-collected\n')
+        with self.begin_to_ask("upgrade") as control:
+            lock = self.until(lambda: self.locked("shop"), "the name is free")
+            try:
+                os.kill(int(self.until(lambda: re.search(r"is started, process (\d+)", self.logged()), "it is said")[1]),
+                        signal.SIGKILL)
+                self.assertFalse(self.answer_on(control)["ok"])
+                self.until(lambda: "pool shop: cannot take workers at 'shop'" in self.logged(), "it misses the name")
+                self.serves()  # by the worker that is there
+            finally:
+                os.close(lock)
+        self.until(lambda: os.path.exists(self.named("shop")), "it has the name again")
+        self.start_worker("shop", "T")
+        self.assertEqual({self.greeted_by(self.client(http("shop.example"))) for _ in range(6)}, {"S", "T"})
+
+    def named(self, tsel: str) -> str:
+        return os.path.join(self.runtime, "tsap", tsel.encode().hex())
+
+    def locked(self, tsel: str) -> Optional[int]:
+        """As another process takes a name: by its lock. None: somebody has it."""
+        path = self.named(tsel) + ".lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), os.stat(path)):
+                return lock
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(lock)
+        return None
 
     def test_one_who_has_not_started_it_is_not_followed(self) -> None:
         """A shell stands between the two."""
