@@ -142,7 +142,7 @@ rm -rf "$root/srv/tests"
 quietly run apt-get -y --no-install-recommends --reinstall install "${ours[@]}"
 files | diff "$cache/installed" - >"$cache/difference" || { cat "$cache/difference" >&2; fail "installing again changed files"; }
 echo "ok: installed again"
-quietly run apt-get -y purge "${ours[@]}"
+quietly run apt-get -y --purge autoremove "${ours[@]}"  # and what came with them
 left="$(run dpkg-query -W -f='${Package} ${Status}\n' '*baton*' 2>/dev/null | grep -v not-installed || true)"
 [[ -z $left ]] || fail "still known to dpkg: $left"
 compare "all packages purged"
