@@ -117,7 +117,7 @@ void add_serve(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   verb->add_option("--credit", options->credit, "Connections that may wait for one process (default 16)")
       ->check(CLI::Range(1, most_credit));
-  verb->add_flag("--inherit", options->inherit, "Programs that the server executes get connections too");
+  verb->add_flag("--inherit", options->inherit, "Children that execute programs get connections too");
   verb->add_option("PROGRAM", options->program, "The server and its arguments, after --")->required();
   verb->callback([options, &action] {
     action = [options](std::ostream&, std::ostream& err) { return ServeVerb{*options, err}.run(); };

@@ -40,6 +40,10 @@ void fill() noexcept {
   look_up(calls.fcntl, "fcntl");
   look_up(calls.fcntl64, "fcntl64");
   look_up(calls.ioctl, "ioctl");
+  look_up(calls.execve, "execve");
+  look_up(calls.execvpe, "execvpe");
+  look_up(calls.fexecve, "fexecve");
+  look_up(calls.execveat, "execveat");
 }
 
 }  // namespace

@@ -38,6 +38,10 @@ struct Real {
   int (*fcntl)(int, int, ...);
   int (*fcntl64)(int, int, ...);
   int (*ioctl)(int, unsigned long, ...);
+  int (*execve)(const char*, char* const*, char* const*);
+  int (*execvpe)(const char*, char* const*, char* const*);
+  int (*fexecve)(int, char* const*, char* const*);
+  int (*execveat)(int, const char*, char* const*, char* const*, int);  // nullptr before glibc 2.34
 };
 
 [[nodiscard]] const Real& real() noexcept;

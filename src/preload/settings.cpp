@@ -2,6 +2,7 @@
 #include "preload/settings.hpp"
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -15,6 +16,7 @@ namespace baton::preload {
 namespace {
 
 constexpr std::string_view own_name = "libbaton-serve.so";
+constexpr const char* preload_variable = "LD_PRELOAD";
 constexpr const char* inherit_variable = "BATON_SERVE_INHERIT";
 constexpr const char* variables[] = {"BATON_SERVE_TSAP", "BATON_SERVE_LISTEN", "BATON_SERVE_CREDIT"};
 
@@ -23,20 +25,31 @@ std::string_view value_of(const char* name) {
   return value != nullptr ? value : "";
 }
 
-/// LD_PRELOAD without this library; others that the user has put there stay.
+std::string assignment(std::string_view name, std::string_view value) {
+  return std::string{name}.append("=").append(value);
+}
+
+Taken taken;
+pid_t taken_in = 0;
+
+/// LD_PRELOAD without this library, whose path is kept; others that the user has put there stay.
 void leave_preload_list() {
-  const std::string before{value_of("LD_PRELOAD")};
+  const std::string before{value_of(preload_variable)};
   std::string after;
   for (std::size_t from = 0; from < before.size();) {
     const std::size_t end = std::min(before.find_first_of(": ", from), before.size());
     const std::string_view path{before.data() + from, end - from};
-    if (!path.empty() && path.substr(path.rfind('/') + 1) != own_name) (after += after.empty() ? "" : ":") += path;
     from = end + 1;
+    if (path.empty()) continue;
+    if (path.substr(path.rfind('/') + 1) == own_name)
+      taken.preload = assignment(preload_variable, path);
+    else
+      (after += after.empty() ? "" : ":") += path;
   }
   if (after.empty())
-    ::unsetenv("LD_PRELOAD");
+    ::unsetenv(preload_variable);
   else
-    ::setenv("LD_PRELOAD", after.c_str(), 1);
+    ::setenv(preload_variable, after.c_str(), 1);
 }
 
 bool is_host(const os::Address& local, const std::string& host) {
@@ -69,10 +82,16 @@ Settings take_settings() {
   if (std::from_chars(credit.data(), credit.data() + credit.size(), number).ec == std::errc{} && number > 0)
     settings.credit = std::min(number, max_credit);
   if (value_of(inherit_variable) != "1") {
-    for (const char* const each : variables) ::unsetenv(each);
+    for (const char* const each : variables) {
+      if (const auto value = value_of(each); !value.empty()) taken.others.push_back(assignment(each, value));
+      ::unsetenv(each);
+    }
     leave_preload_list();
+    if (!taken.preload.empty()) taken_in = ::getpid();
   }
   return settings;
 }
+
+const Taken* taken_here() noexcept { return taken_in == ::getpid() ? &taken : nullptr; }
 
 }  // namespace baton::preload

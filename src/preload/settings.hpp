@@ -4,10 +4,11 @@
 //   BATON_SERVE_TSAP     the TSEL of the pool, in hexadecimal digits; without it the library does nothing
 //   BATON_SERVE_LISTEN   ADDRESS:PORT,...  which listening sockets get connections; without it all of TCP
 //   BATON_SERVE_CREDIT   how many connections may wait for one process
-//   BATON_SERVE_INHERIT  1: programs that this one executes have the library too
+//   BATON_SERVE_INHERIT  1: children that execute programs have the library there, too
 // Threads: read once by the constructor, constant from then on.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "os/socket.hpp"
@@ -30,5 +31,14 @@ struct Settings {
 
 /// Takes the variables, and this library out of LD_PRELOAD, from the environment, unless children shall inherit them.
 [[nodiscard]] Settings take_settings();
+
+/// What take_settings() took, each as NAME=VALUE.
+struct Taken {
+  std::string preload;  // with this library alone
+  std::vector<std::string> others;
+};
+/// For a program that takes this one's place in its process. nullptr: nothing was taken, or this is a child.
+/// Signal handlers and children of vfork(2) may ask.
+[[nodiscard]] const Taken* taken_here() noexcept;
 
 }  // namespace baton::preload

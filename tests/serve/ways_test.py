@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every way in which a server waits for connections: its own and the dispatcher's arrive, each with its client's address."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -159,6 +160,66 @@ class Around(ServeTest):
         self.assertNotIn("LD_PRELOAD", text)
         self.assertNotIn("BATON_SERVE", text)
         self.assertIn("BATON_RUNTIME_DIR", text)  # the user's own stays
+
+
+class Wrappers(ServeTest):
+    """The process that `baton serve` becomes keeps the library when it executes the server in its own place."""
+
+    # Each of libc's calls: the program, as Python's ctypes calls it, has been one of this process before.
+    CALLS = {
+        "execv": "libc.execv(path, words)",
+        "execve": "libc.execve(path, words, names)",
+        "execvp": "libc.execvp(path, words)",
+        "execvpe": "libc.execvpe(path, words, names)",
+        "execl": "libc.execl(path, path, b'level', None)",
+        "execlp": "libc.execlp(path, path, b'level', None)",
+        "execle": "libc.execle(path, path, b'level', None, names)",
+        "fexecve": "libc.fexecve(os.open(path, os.O_RDONLY), words, names)",
+        "execveat": "libc.execveat(-100, path, words, names, 0)",
+    }
+    WRAPPER = ("import ctypes, os, sys\n"
+               "libc = ctypes.CDLL(None)\n"
+               "path = os.fsencode(sys.argv[1])\n"
+               "words = (ctypes.c_char_p * 3)(path, b'level', None)\n"
+               # Neither the library nor its settings, and one that is not there: as if the wrapper had made its own.
+               "names = (ctypes.c_char_p * 3)(b'BATON_RUNTIME_DIR=' + os.environb[b'BATON_RUNTIME_DIR'], b'OWN=1', None)\n"
+               "%s\n"
+               "sys.exit('not executed')\n")
+
+    def takes_what_is_moved(self, *program):
+        with contextlib.closing(self.serve(*program)) as server:
+            direct = ("127.0.0.1", server.port())
+            with contextlib.closing(self.giver()) as giver:
+                answer = Answer(giver.address)
+                self.assertEqual(answer.peer, answer.own_text)
+                self.assertEqual(answer.pid, server.popen.pid)
+                Answer(direct)
+
+    def test_each_call(self):
+        for name, call in self.CALLS.items():
+            with self.subTest(call=name):
+                self.takes_what_is_moved("/usr/bin/python3", "-c", self.WRAPPER % call, SERVER)
+
+    def test_scripts_and_commands(self):
+        for words in (("sh", "-c", 'exec "$@"', "sh"), ("bash", "-c", 'exec "$@"', "bash"), ("env", "MORE=1"),
+                      ("env", "-i", f"BATON_RUNTIME_DIR={self.folder}"), ("sh", "-c", 'exec sh -c \'exec "$@"\' sh "$@"', "sh"),
+                      ("nice", "-n", "1"), ("setpriv", "--no-new-privs")):
+            with self.subTest(wrapper=words):
+                self.takes_what_is_moved(*words, SERVER, "level")
+
+    def test_libraries_of_the_user_stay(self):
+        self.takes_what_is_moved("sh", "-c", 'LD_PRELOAD=libm.so.6 exec "$@"', "sh", SERVER, "level")
+
+    def test_a_child_has_it_only_with_inherit(self):
+        wrapper = ("sh", "-c", '"$@"; exit 0', "sh", SERVER, "level")  # which waits for its child
+        server = self.serve(*wrapper)
+        direct = ("127.0.0.1", server.port())
+        giver = self.giver()
+        Answer(direct)
+        self.assertEqual(giver.counts()["links"], 0)
+        server.close()
+        self.serve(*wrapper, options=["--inherit"]).port()
+        Answer(self.giver().address)
 
 
 class Deaths(ServeTest):
