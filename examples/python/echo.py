@@ -63,19 +63,21 @@ async def take_over(name):
         for arrival in arrivals:
             if not arrival.listening:
                 owed[arrival.socket] = bytearray(arrival.data)
-        return next(arrival.socket for arrival in arrivals if arrival.listening)
+        return next((arrival.socket for arrival in arrivals if arrival.listening), None)
 
 
-async def hand_over(link, listening):
-    """All to the next process. If it fails, all is here as before."""
+async def hand_over(link, listening=None):
+    """All to the next process: True. If it fails, all is here as before."""
     loop = asyncio.get_running_loop()
-    loop.remove_reader(listening)  # the loop must not watch what moves
+    if listening:
+        loop.remove_reader(listening)  # the loop must not watch what moves
     for connection in owed:
         loop.remove_reader(connection)
         loop.remove_writer(connection)
     try:
         with link.group() as group:
-            await group.add(listening, timeout=10)
+            if listening:
+                await group.add(listening, timeout=10)
             for connection, seen in list(owed.items()):
                 try:
                     await group.add(connection, seen, timeout=10)
@@ -83,15 +85,18 @@ async def hand_over(link, listening):
                     if error.errno != errno.ENOTCONN:  # the client has gone
                         raise
             await group.commit(timeout=10)
+        return True
     except baton.MoveError as error:
         print(f"goes on: {error}", flush=True)
+        return False
 
 
 async def main(name, port):
     loop = asyncio.get_running_loop()
     listening = await take_over(name) or socket.create_server(("127.0.0.1", port))
     listening.setblocking(False)
-    while listening.fileno() >= 0:
+    given = False
+    while not given:
         for connection in list(owed):
             turn(connection)
         loop.add_reader(listening, accept, listening)
@@ -99,7 +104,8 @@ async def main(name, port):
             print(f"serves {len(owed)} connections", flush=True)
             link = await names.accept()
         async with link:
-            await hand_over(link, listening)
+            given = await hand_over(link, listening)
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
