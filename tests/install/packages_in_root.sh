@@ -129,11 +129,12 @@ files >"$cache/installed"
 comm -13 "$cache/before" "$cache/installed" | awk '{ print substr($1, 2) }' | grep -vE '^/run/baton|/__pycache__(/|$)' |
   while read -r file; do run dpkg -S "$file" >/dev/null 2>&1 || fail "$file belongs to no package"; done
 mkdir "$root/srv/tests"
-cp -r "$here"/{outside,outside_programs.sh,readme_programs.sh,readme_listener.c,seed_server.c} "$root/srv/tests/"
+cp -r "$here"/{outside,outside_programs.sh,dispatched.sh,readme_programs.sh,readme_listener.c,seed_server.c} "$root/srv/tests/"
 mkdir "$root/srv/tests/readme"
 "$here/readme_programs.py" "$root/srv/tests/readme"
 run CC=gcc CXX=g++ BATON_PREINSTALLED=1 /srv/tests/outside_programs.sh /usr "$version"
 run CC=gcc CXX=g++ /srv/tests/readme_programs.sh /srv/tests/readme
+run /srv/tests/dispatched.sh
 prints_version baton --version
 quietly run python3 -c 'import baton'
 rm -rf "$root/srv/tests"

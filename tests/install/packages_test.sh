@@ -67,5 +67,6 @@ export LD_LIBRARY_PATH="$root/usr/lib/$triplet" PKG_CONFIG_PATH="$root/usr/lib/$
 printed="$(PYTHONPATH="$root/usr/lib/python3/dist-packages" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c 'import baton; print(baton.__file__)')"
 [[ $printed == "$root"/* ]] || fail "the module baton was loaded from $printed"
 echo "ok: Python"
+PATH="$root/usr/sbin:$root/usr/bin:$PATH" "$here/dispatched.sh"
 "$here/readme_programs.py" "$work/readme" >/dev/null
 "$here/readme_programs.sh" "$work/readme"
