@@ -118,7 +118,8 @@ struct Held {
   std::span<const std::byte> blob;
 };
 
-/// The new process's side.
+/// The new process's side. For groups in both directions at the same time use two links: on one, its end would call off
+/// the group that this side gives (soc_abort).
 class HeldGroup {
  public:
   explicit HeldGroup(const Link& link) noexcept : link_{link.handle_} {}

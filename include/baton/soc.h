@@ -266,7 +266,8 @@ int soc_hold(int link, struct soc_move* moves, int count);
 int soc_commit(int link, int timeout_ms);
 
 /* Either side, before the commit: the group is off. Listener: everything comes back by soc_outcomes. Server: the parked
- * numbers are to be closed. ENOENT: no group, or it is committed; server: EPROTO, it is committed. */
+ * numbers are to be closed. Who has given a group and holds one on the same link calls off the given one; what is held
+ * is refused by closing its parked numbers. ENOENT: no group, or it is committed; server: EPROTO, it is committed. */
 int soc_abort(int link);
 
 /* Server, after SOC_GROUP_END: says that it is ready and waits for the commit: how many end points are now usable under
