@@ -243,11 +243,15 @@ void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
 }
 
-void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) {
+void Dispatcher::tell_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error) {
   ++counters_.again;
   if (journal().should_log(spdlog::level::debug))
-    journal().debug("came back: client={} pool={} worker={} reason=\"{}\"", client_of(*visitor), pool.settings().name,
+    journal().debug("came back: client={} pool={} worker={} reason=\"{}\"", client_of(visitor), pool.settings().name,
                     worker, std::strerror(error));
+}
+
+void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) {
+  tell_back(pool, worker, *visitor, error);
   if (!visitor->connection.is_open()) {
     ++counters_.dissolved;
     return;
@@ -264,6 +268,12 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
   const auto found = plan_->router.find({visitor->listener, visitor->source, visitor->facts});
   if (!found || plan_->targets[*found] >= pools_.size()) return route(std::move(visitor), true);
   hold(std::move(visitor), plan_->targets[*found]);
+}
+
+void Dispatcher::unreachable(Pool& pool, std::uint64_t target, VisitorPtr visitor, int error) {
+  tell_back(pool, target, *visitor, error);
+  // To another, or held, with the time that it has left, until one is there again.
+  route(std::move(visitor), true);
 }
 
 void Dispatcher::worker_up(Pool& pool, const std::string& name, pid_t process) {

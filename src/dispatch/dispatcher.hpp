@@ -118,6 +118,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void cannot_accept(const Entrance& entrance, int error) override;
   void moved(Pool& pool, VisitorPtr visitor) override;
   void came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) override;
+  void unreachable(Pool& pool, std::uint64_t target, VisitorPtr visitor, int error) override;
   void has_room(Pool& pool) override;
   void worker_up(Pool& pool, const std::string& name, pid_t process) override;
   void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) override;
@@ -134,6 +135,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   /// Workers of another batond are still to come, to it or to those that it falls back to.
   [[nodiscard]] bool expects(std::size_t pool, Clock::time_point now) const;
   void hold(VisitorPtr visitor, std::size_t pool);
+  void tell_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error);
   void retry_held();
   void tick();
   void recall_from_silent();

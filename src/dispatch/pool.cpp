@@ -382,7 +382,7 @@ void Pool::passage_refused(Passage& passage, VisitorPtr visitor, int error) {
     member->down_until = Clock::now() + target_down_for;
   }
   passages_.remove_if([&passage](const auto& each) { return each.get() == &passage; });
-  owner_.came_back(*this, target, std::move(visitor), error);
+  owner_.unreachable(*this, target, std::move(visitor), error);
 }
 
 void Pool::passage_over(Passage& passage) {

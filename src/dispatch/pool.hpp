@@ -63,6 +63,8 @@ class Pool final : Worker::Owner, Passage::Owner {
     virtual void moved(Pool& pool, VisitorPtr visitor) = 0;
     /// `worker`: who gave it back. The connection is not open where it had to be dissolved.
     virtual void came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) = 0;
+    /// A target that cannot be reached now, and is taken for down for a while: nothing about this client.
+    virtual void unreachable(Pool& pool, std::uint64_t target, VisitorPtr visitor, int error) = 0;
     virtual void has_room(Pool& pool) = 0;
     virtual void worker_up(Pool& pool, const std::string& name, pid_t process) = 0;
     virtual void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) = 0;

@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from house import House, PATIENCE, cpu_of, descriptors, http, iso, postgres, read_all, read_exactly
+from house import House, PATIENCE, cpu_of, descriptors, http, iso, postgres, read_all, read_exactly, reserved_port
 
 TWO_POOLS = """
 [pool.shop]
@@ -299,6 +299,32 @@ class Fallback(House):
                 connection.sendall(b"still open")
             self.assertEqual(read_all(client), b"still open")
         self.until(lambda: self.pool("old")["copied"] == 1 and self.pool("old")["copying"] == 0, "it is over")
+
+    def test_a_target_that_is_down_is_tried_again(self) -> None:
+        """It has said nothing of this client, which waits for it as for any server."""
+        server = reserved_port()
+        self.addCleanup(server.close)
+        server.settimeout(PATIENCE)
+        self.start_batond(f'[pool.old]\nhold = "20s"\nconnect = ["127.0.0.1:{server.getsockname()[1]}"]\n'
+                          '[[route]]\nhost = "*"\npool = "old"\n')
+        client = self.client(http("a"))
+        self.until(lambda: self.pool("old")["connect_failures"] > 1 and self.ask("status")["held"] == 1, "it waits")
+        server.listen()
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            self.assertEqual(read_exactly(connection, len(http("a"))), http("a"))
+            connection.sendall(b"at last")
+        self.assertEqual(read_all(client), b"at last")
+
+    def test_a_target_that_stays_down_ends_the_wait(self) -> None:
+        with reserved_port() as server:
+            self.start_batond(f'[pool.old]\nhold = "2s"\nconnect = ["127.0.0.1:{server.getsockname()[1]}"]\n'
+                              '[[route]]\nhost = "*"\npool = "old"\n')
+            begun = time.monotonic()
+            self.assertTrue(read_all(self.client(http("a"))).startswith(b"HTTP/1.1 503 "))
+            self.assertGreater(time.monotonic() - begun, 1.5)
+            self.assertGreater(self.pool("old")["connect_failures"], 1)
 
     def test_a_pool_falls_back_to_another(self) -> None:
         self.start_batond('[pool.first]\nfallback = "second"\n[pool.second]\n[[route]]\nhost = "*"\npool = "first"\n')
