@@ -20,7 +20,7 @@ demo: deps ## build and show live connections moving between processes, and bato
 	@cmake --build --preset release -j $(JOBS) -- --quiet
 	@examples/demo.sh build/release
 
-test: peers ## run every check and test (seven minutes once built; stages: tools/test.sh)
+test: peers ## run every check and test (eight minutes once built; stages: tools/test.sh)
 	@tools/test.sh
 
 bench: deps ## build and run the benchmarks
