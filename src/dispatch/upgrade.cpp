@@ -173,8 +173,9 @@ void Upgrade::advance() {
     before = heard_;
     in_doubt = in_doubt_.size();
     hear_all();
-    if (step_ == Step::Holding) hold();
-    if (step_ == Step::Committing) commit();
+    // Where the link has ended there is nothing more to give: the process's death tells why.
+    if (step_ == Step::Holding && watched_link_.is_open()) hold();
+    if (step_ == Step::Committing && watched_link_.is_open()) commit();
     if (step_ == Step::Confirming) collect_outcomes();
   }
   if (link_) hear_all();
@@ -290,8 +291,8 @@ void Upgrade::commit() {
 void Upgrade::group_is_off(const Error& why) {
   hear_all();  // its own sentence, if there is one
   if (step_ != Step::Holding && step_ != Step::Committing) return;
-  // Its death tells more, if it is that.
-  if (why.ended())
+  // Its death tells more, if it is that; the library may have noticed it first, and then knows of no group.
+  if (why.ended() || why == std::errc::no_such_file_or_directory)
     stop_watching(watched_link_);
   else
     fail("it did not take over: " + why.text());
