@@ -29,7 +29,11 @@ std::string assignment(std::string_view name, std::string_view value) {
   return std::string{name}.append("=").append(value);
 }
 
-Taken taken;
+/// Never destroyed: programs execute others while they exit, too.
+Taken& taken() noexcept {
+  static auto* const made = new Taken;
+  return *made;
+}
 pid_t taken_in = 0;
 
 /// LD_PRELOAD without this library, whose path is kept; others that the user has put there stay.
@@ -42,7 +46,7 @@ void leave_preload_list() {
     from = end + 1;
     if (path.empty()) continue;
     if (path.substr(path.rfind('/') + 1) == own_name)
-      taken.preload = assignment(preload_variable, path);
+      taken().preload = assignment(preload_variable, path);
     else
       (after += after.empty() ? "" : ":") += path;
   }
@@ -83,15 +87,15 @@ Settings take_settings() {
     settings.credit = std::min(number, max_credit);
   if (value_of(inherit_variable) != "1") {
     for (const char* const each : variables) {
-      if (const auto value = value_of(each); !value.empty()) taken.others.push_back(assignment(each, value));
+      if (const auto value = value_of(each); !value.empty()) taken().others.push_back(assignment(each, value));
       ::unsetenv(each);
     }
     leave_preload_list();
-    if (!taken.preload.empty()) taken_in = ::getpid();
+    if (!taken().preload.empty()) taken_in = ::getpid();
   }
   return settings;
 }
 
-const Taken* taken_here() noexcept { return taken_in == ::getpid() ? &taken : nullptr; }
+const Taken* taken_here() noexcept { return taken_in == ::getpid() ? &taken() : nullptr; }
 
 }  // namespace baton::preload
