@@ -43,11 +43,6 @@ struct Size {
   }
 }
 
-void watch(int epoll, int descriptor) {
-  epoll_event event{.events = EPOLLIN, .data = {.fd = descriptor}};
-  require(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl");
-}
-
 /// Echoes what there is, or closes at the end.
 void serve(int connection) {
   std::array<std::byte, 4096> room;
@@ -60,7 +55,7 @@ void serve(int connection) {
 
 [[noreturn]] void baton_server(int link) {
   const int epoll = require(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-  watch(epoll, link);
+  watch_input(epoll, link);
   for (;;) {
     std::array<epoll_event, 64> events;
     const int count = require(epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
@@ -71,7 +66,7 @@ void serve(int connection) {
       }
       // soc_poll_ms tells whether an offer is there, also one that the library has read already.
       for (pollfd entry{link, POLLIN, 0}; require(soc_poll_ms(&entry, 1, 0), "soc_poll_ms") > 0;)
-        watch(epoll, take_move(link));
+        watch_input(epoll, take_move(link));
     }
   }
 }

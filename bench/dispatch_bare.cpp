@@ -33,7 +33,7 @@ class Bare {
     const TcpListener listener = tcp_listen(4096);
     listening_ = listener.descriptor;
     require(fcntl(listening_, F_SETFL, O_NONBLOCK), "fcntl");
-    watch(listening_);
+    watch_input(set_, listening_);
     std::printf("%u\n", unsigned{listener.port});
     std::fflush(stdout);
   }
@@ -56,17 +56,11 @@ class Bare {
   }
 
  private:
-  void watch(int fd) const {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    require(epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
-  }
   void accept_all() {
     for (;;) {
       const int fd = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) return;
-      if (!look(fd)) watch(fd);
+      if (!look(fd)) watch_input(set_, fd);
     }
   }
   /// False: it has said nothing yet.

@@ -39,18 +39,18 @@ class Worker {
     const TcpListener listener = tcp_listen(4096);
     listening_ = listener.descriptor;
     require(fcntl(listening_, F_SETFL, O_NONBLOCK), "fcntl");
-    watch(listening_);
+    watch_input(set_, listening_);
     port_ = listener.port;
   }
 
   void take_from(const char* tsap) {
     link_ = link_connect(tsap);
     require(soc_credit(link_, 256), "soc_credit");
-    watch(link_);
+    watch_input(set_, link_);
   }
   void receive_from(int passed) {
     passed_ = passed;
-    watch(passed_);
+    watch_input(set_, passed_);
   }
 
   [[noreturn]] void run() {
@@ -75,12 +75,6 @@ class Worker {
   }
 
  private:
-  void watch(int fd) const {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    require(epoll_ctl(set_, EPOLL_CTL_ADD, fd, &event), "epoll_ctl");
-  }
   void accept_all() {
     for (;;) {
       const int fd = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -107,7 +101,7 @@ class Worker {
   }
   /// Most have said something by now.
   void begin(int fd) {
-    if (!serve(fd)) watch(fd);
+    if (!serve(fd)) watch_input(set_, fd);
   }
   /// False: it is open still.
   bool serve(int fd) {

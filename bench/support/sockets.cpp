@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -112,6 +113,11 @@ std::vector<std::pair<int, int>> tcp_pairs(std::size_t count) {
   }
   close(listener.descriptor);
   return pairs;
+}
+
+void watch_input(int set, int descriptor) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = descriptor}};
+  require(epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event), "epoll_ctl");
 }
 
 void write_all(int descriptor, std::span<const std::byte> octets) {

@@ -34,6 +34,9 @@ void reset_on_close(int connection);
 /// Both ends of `count` TCP connections over loopback: first the accepted end, then the client's.
 [[nodiscard]] std::vector<std::pair<int, int>> tcp_pairs(std::size_t count);
 
+/// Into the epoll set, level triggered; its event has the descriptor as data.
+void watch_input(int set, int descriptor);
+
 void write_all(int descriptor, std::span<const std::byte> octets);
 void read_all(int descriptor, std::span<std::byte> octets);
 
