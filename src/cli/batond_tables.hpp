@@ -26,9 +26,9 @@ struct PooledWorker {
 [[nodiscard]] std::string mean_way(const nlohmann::json& counters);
 /// Of the answers to "status" and "workers": connections, listeners, pools.
 [[nodiscard]] std::string status_text(const nlohmann::json& status, const nlohmann::json& workers);
-/// Of the answer to "routes".
 /// Where a route leads: the pool, "(TSAP called)" or "(refused)".
 [[nodiscard]] std::string destination_of(const nlohmann::json& route);
+/// Of the answer to "routes".
 [[nodiscard]] std::string routes_table(const nlohmann::json& answer);
 [[nodiscard]] std::string workers_table(const std::vector<PooledWorker>& workers);
 

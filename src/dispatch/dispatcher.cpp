@@ -243,7 +243,7 @@ void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
 }
 
-void Dispatcher::tell_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error) {
+void Dispatcher::note_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error) {
   ++counters_.again;
   if (journal().should_log(spdlog::level::debug))
     journal().debug("came back: client={} pool={} worker={} reason=\"{}\"", client_of(visitor), pool.settings().name,
@@ -251,7 +251,7 @@ void Dispatcher::tell_back(const Pool& pool, std::uint64_t worker, const Visitor
 }
 
 void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor, int error) {
-  tell_back(pool, worker, *visitor, error);
+  note_back(pool, worker, *visitor, error);
   if (!visitor->connection.is_open()) {
     ++counters_.dissolved;
     return;
@@ -271,7 +271,7 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
 }
 
 void Dispatcher::unreachable(Pool& pool, std::uint64_t target, VisitorPtr visitor, int error) {
-  tell_back(pool, target, *visitor, error);
+  note_back(pool, target, *visitor, error);
   // To another, or held, with the time that it has left, until one is there again.
   route(std::move(visitor), true);
 }

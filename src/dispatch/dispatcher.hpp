@@ -128,6 +128,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
 
   /// `pool`: null where the TSAP called has taken it.
   void note_moved(const Visitor& visitor, const Pool* pool);
+  void note_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error);
   void route(VisitorPtr visitor, bool again);
   [[nodiscard]] bool is_own_tsap(const recognise::What& what) const;
   /// False: it was not placed, and is the caller's still.
@@ -135,7 +136,6 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   /// Workers of another batond are still to come, to it or to those that it falls back to.
   [[nodiscard]] bool expects(std::size_t pool, Clock::time_point now) const;
   void hold(VisitorPtr visitor, std::size_t pool);
-  void tell_back(const Pool& pool, std::uint64_t worker, const Visitor& visitor, int error);
   void retry_held();
   void tick();
   void recall_from_silent();

@@ -185,8 +185,7 @@ class Link final : public IsoConnection {
   enum class Pumped { Progress, Nothing, Ended, Full };
   /// Reads one message if there is one, and acts on it.
   Pumped pump(const Lock&);
-  /// Reads all there is.
-  /// Until there is no progress: what ended it.
+  /// Reads all there is: what ended it, never Progress.
   Pumped pump_all(const Lock& lock);
   /// For select and poll: something a call for reading would give now (a failure included).
   [[nodiscard]] bool readable(const Lock&) const noexcept;
