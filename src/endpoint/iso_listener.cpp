@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/fault_point.hpp"
 #include "link/admission.hpp"
 #include "os/epoll.hpp"
 #include "os/process.hpp"
@@ -85,11 +86,13 @@ bool IsoListener::ensure_port(FdRef set) {
   return true;
 }
 
-void IsoListener::take_over(FdRef from, const UnreadCall& call, os::Received& received, FdRef set) {
+void IsoListener::take_over(FdRef from, const handoff::UnreadCall& call, os::Received& received, FdRef set) {
   // Rubbish costs no descriptors.
   const bool has_room = received.descriptors.size() == 1 && ensure_port(set) && !queue_->full();
-  if (UniqueFd connection = take_unread_request(from, call, received, has_room); connection.valid())
-    port_->take_over(std::move(connection));
+  UniqueFd connection = take_unread_request(from, call, received, has_room);
+  if (!connection.valid()) return;
+  port_->take_over(std::move(connection));
+  BATON_FAULT_POINT(unread_admitted);
 }
 
 IsoListener::Verdict IsoListener::read_request(HalfOpen& half, FdRef set) {
@@ -100,7 +103,7 @@ IsoListener::Verdict IsoListener::read_request(HalfOpen& half, FdRef set) {
   if (!outcome) return os::number(outcome.error()) == EAGAIN ? Verdict::Waits : Verdict::Gone;
   if (received.end || received.data_truncated) return Verdict::Gone;
   const Bytes message = Bytes{buffer}.first(received.size);
-  if (const auto call = unread_call_in(message)) {
+  if (const auto call = handoff::unread_call_in(message)) {
     take_over(half.descriptor.ref(), *call, received, set);
     return Verdict::Gone;
   }

@@ -61,7 +61,7 @@ class IsoListener {
   void close_most_crowded(FdRef set);
   enum class Verdict { Waits, Complete, Gone };
   Verdict read_request(HalfOpen& half, FdRef set);
-  void take_over(FdRef from, const UnreadCall& call, os::Received& received, FdRef set);
+  void take_over(FdRef from, const handoff::UnreadCall& call, os::Received& received, FdRef set);
   /// For connections that others have accepted, made when the first comes. False: descriptors are short.
   bool ensure_port(FdRef set);
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/fault_point.hpp"
 #include "endpoint/arrival_check.hpp"
 #include "endpoint/position.hpp"
 #include "endpoint/table.hpp"
@@ -17,8 +18,6 @@
 namespace baton::endpoint {
 namespace {
 
-constexpr handoff::MoveId the_move = 1;  // a link of its own: there is no other
-
 os::Result<handoff::CallItem> item_of(FdRef connection) {
   const auto position = os::read_position(connection);
   if (!position) return std::unexpected{position.error()};
@@ -26,7 +25,6 @@ os::Result<handoff::CallItem> item_of(FdRef connection) {
   if (!cookie) return std::unexpected{cookie.error()};
   return handoff::CallItem{
       .image = {.position = to_image(*position), .cookie = *cookie, .nonblocking = os::is_nonblocking(connection)},
-      .kind = handoff::Kind::UnreadConnectRequest,
       .family = os::is_tcp(connection, AF_INET6) ? handoff::Family::Inet6 : handoff::Family::Inet,
       .descriptor = connection.get()};
 }
@@ -36,14 +34,17 @@ os::Result<handoff::CallItem> item_of(FdRef connection) {
 os::Result<UnreadRequest> UnreadRequest::give(const tsap::Selector& called, FdRef connection) {
   const auto item = item_of(connection);
   if (!item) return std::unexpected{item.error()};
+  BATON_FAULT_POINT(unread_connect_before);
   auto link = link::connect_to(called, true);
   if (!link) return std::unexpected{link.error()};
   std::array<std::byte, handoff::small_frame> room;
-  const Bytes frame = handoff::encode_call(room, the_move, true, {&*item, 1}, {}, 0);
+  const Bytes frame = handoff::encode_unread_call(room, *item);
   const iovec part{const_cast<std::byte*>(frame.data()), frame.size()};
   const int number = connection.get();
+  BATON_FAULT_POINT(unread_before);
   if (auto sent = os::send_message(link->ref(), {&part, 1}, {&number, 1}, {.dont_wait = true}); !sent)
     return std::unexpected{sent.error()};
+  BATON_FAULT_POINT(unread_queued);
   return UnreadRequest{std::move(*link), item->image.position};
 }
 
@@ -54,13 +55,11 @@ std::optional<handoff::TakeOutcome> UnreadRequest::outcome() {
   if (!got) {
     // A reset is only a hint, told once: what had been sent before is still to be read.
     const int error = os::number(got.error());
-    if (error == EAGAIN || error == EINTR) return std::nullopt;
-    return error == ECONNRESET ? outcome() : handoff::TakeOutcome::Declined;
+    if (error == EAGAIN) return machine_.silent();
+    return error == ECONNRESET || error == EINTR ? outcome() : handoff::UnreadGiver::ended();
   }
-  const auto frame = handoff::decode(Bytes{buffer}.first(received.size));
-  const auto* const taken = frame ? std::get_if<handoff::Taken>(&frame->body) : nullptr;
-  if (taken == nullptr || taken->items.size() != 1) return handoff::TakeOutcome::Declined;
-  return taken->items[0].outcome;
+  BATON_FAULT_POINT(unread_outcome_arrived);
+  return handoff::UnreadGiver::said(Bytes{buffer}.first(received.size));
 }
 
 bool UnreadRequest::is_untouched(FdRef connection) const noexcept {
@@ -68,43 +67,32 @@ bool UnreadRequest::is_untouched(FdRef connection) const noexcept {
 }
 
 handoff::TakeOutcome UnreadRequest::give_up() {
+  BATON_FAULT_POINT(unread_shut_before);
   os::refuse_messages(link_.ref());
+  machine_.shut();
+  BATON_FAULT_POINT(unread_shut);
   return outcome().value_or(handoff::TakeOutcome::Declined);
 }
 
-std::optional<UnreadCall> unread_call_in(Bytes message) noexcept {
-  const auto frame = handoff::decode(message);
-  const auto* const call = frame ? std::get_if<handoff::Call>(&frame->body) : nullptr;
-  if (call == nullptr || !call->express || call->group != 0 || call->items.size() != 1 || call->memfds != 0)
-    return std::nullopt;
-  const UnreadCall found{frame->move, call->items[0]};
-  const bool carried_by_tcp = found.item.family == handoff::Family::Inet || found.item.family == handoff::Family::Inet6;
-  if (found.item.kind != handoff::Kind::UnreadConnectRequest || !carried_by_tcp) return std::nullopt;
-  return found;
-}
-
-UniqueFd take_unread_request(FdRef from, const UnreadCall& call, os::Received& received, bool has_room) {
+UniqueFd take_unread_request(FdRef from, const handoff::UnreadCall& call, os::Received& received, bool has_room) {
+  BATON_FAULT_POINT(unread_received);
   handoff::CallItem item = call.item;
   item.kind = handoff::Kind::Connection;  // so it is checked; what has to be read of it is another matter
-  auto outcome = handoff::TakeOutcome::Taken;
-  if (received.descriptors.size() != 1) {
-    outcome = handoff::TakeOutcome::NoDescriptor;
-  } else if (is_known(received.descriptors[0].ref())) {
-    outcome = handoff::TakeOutcome::WrongCookie;  // one end point cannot be two
-  } else if (!has_room) {
-    outcome = handoff::TakeOutcome::NoCredit;
-  } else {
-    outcome = check_arrival(received.descriptors[0].ref(), item, {});
-  }
+  const bool one = received.descriptors.size() == 1;
+  const FdRef arrived = one ? received.descriptors[0].ref() : FdRef{};
+  const auto refusal = handoff::refusal_of({received.descriptors.size(), one && is_known(arrived), has_room});
+  const auto outcome = refusal ? *refusal : check_arrival(arrived, item, {});
   std::array<std::byte, handoff::small_frame> room;
-  const handoff::TakenItem answer{call.move, outcome, outcome == handoff::TakeOutcome::Taken ? item.descriptor : -1};
-  const Bytes frame = handoff::encode(room, std::span{&answer, 1});
+  const Bytes frame = handoff::encode_unread_answer(room, call, outcome);
   const iovec part{const_cast<std::byte*>(frame.data()), frame.size()};
+  BATON_FAULT_POINT(unread_checked);
   const bool answered = os::send_message(from, {&part, 1}, {}, {.dont_wait = true}).has_value();
-  if (!answered || outcome != handoff::TakeOutcome::Taken) {
+  if (!handoff::is_taken(outcome, answered)) {
+    BATON_FAULT_POINT(unread_not_taken);
     received.discard_descriptors();
     return {};
   }
+  BATON_FAULT_POINT(unread_taken_queued);
   UniqueFd connection = std::move(received.descriptors[0]);
   received.descriptors.clear();
   os::make_accepted(connection.ref());

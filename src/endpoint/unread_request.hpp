@@ -21,7 +21,7 @@
 #include "base/bytes.hpp"
 #include "base/unique_fd.hpp"
 #include "endpoint/fault.hpp"
-#include "handoff/frames.hpp"
+#include "handoff/unread.hpp"
 #include "os/ancillary.hpp"
 #include "tsap/selector.hpp"
 
@@ -50,18 +50,13 @@ class UnreadRequest {
   UnreadRequest(UniqueFd link, const handoff::Position& position) noexcept
       : link_{std::move(link)}, position_{position} {}
   UniqueFd link_;
+  handoff::UnreadGiver machine_;
   handoff::Position position_;
 };
 
-/// A CALL that gives such a connection.
-struct UnreadCall {
-  handoff::MoveId move = 0;
-  handoff::CallItem item;
-};
-/// The listener's side: what a message that came to a TSAP's name says; nothing: it is something else.
-[[nodiscard]] std::optional<UnreadCall> unread_call_in(Bytes message) noexcept;
-/// Such a message has come, with what `received` holds, from a peer that connected to the name. Answers; gives the
-/// connection if it is ours now, in blocking mode. `has_room`: for one more request.
-[[nodiscard]] UniqueFd take_unread_request(FdRef from, const UnreadCall& call, os::Received& received, bool has_room);
+/// The listener's side: such a message has come, with what `received` holds, from a peer that connected to the name.
+/// Answers; gives the connection if it is ours now, in blocking mode. `has_room`: for one more request.
+[[nodiscard]] UniqueFd take_unread_request(FdRef from, const handoff::UnreadCall& call, os::Received& received,
+                                           bool has_room);
 
 }  // namespace baton::endpoint
