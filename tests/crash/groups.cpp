@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <new>
 #include <utility>
 #include <vector>
@@ -237,12 +235,7 @@ bool await_ends(const Round& round, pid_t l, pid_t s) {
   bool killed = false;
   for (const auto& [process, party] : {std::pair{l, Party::Listener}, std::pair{s, Party::Server}}) {
     int status = 0;
-    const pid_t reaped = ::waitpid(process, &status, 0);
-    if (reaped < 0 && errno == ECHILD && party == round.victim) {  // by who watched it
-      killed = page->killed;
-      continue;
-    }
-    checked(reaped, "waitpid");
+    checked(::waitpid(process, &status, 0), "waitpid");
     const bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     require(died || status == 0, party == round.victim ? "the victim failed" : "who lives failed");
     require(!died || party == round.victim, "who lives comes to its end");
@@ -306,31 +299,14 @@ std::string cell_of(const Round& round, const char* stage) {
          name_of(round.carrier);
 }
 
-void Results::count(const Round& round, const char* stage) {
-  Count& cell = cells_[cell_of(round, stage)];
+void count(Cells& cells, const Round& round, const char* stage) {
+  Fate& cell = cells[cell_of(round, stage)];
   ++cell.kills;
   cell.kept += page->served_by_listener;
   cell.taken += page->served_by_server;
   cell.died += round.clients() - page->served_by_listener - page->served_by_server;
+  cell.octets += 2 * sizeof(std::uint32_t) * (page->served_by_listener + page->served_by_server);
   for (unsigned i = 0; i < page->told_count; ++i) ++cell.told[page->told[i]];
-}
-
-std::uint64_t Results::kills() const {
-  std::uint64_t all = 0;
-  for (const auto& [cell, count] : cells_) all += count.kills;
-  return all;
-}
-
-void Results::write(const std::string& file, const std::string& source) const {
-  std::ofstream out{file};
-  for (const auto& [cell, count] : cells_) {
-    const std::uint64_t octets = 2 * sizeof(std::uint32_t) * (count.kept + count.taken);
-    out << source << '\t' << cell << '\t' << count.kills << '\t' << count.kept << '\t' << count.taken << '\t'
-        << count.died << "\t0\t0\t" << octets << '\t';
-    for (const auto& [error, times] : count.told)
-      out << (error == 0 ? "success" : ::strerrorname_np(error)) << ':' << times << ' ';
-    out << '\n';
-  }
 }
 
 }  // namespace baton::crash::groups

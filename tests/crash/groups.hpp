@@ -13,9 +13,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 
+#include "crash/cells.hpp"
 #include "crash/scenario.hpp"
 
 namespace baton::crash::groups {
@@ -40,7 +40,7 @@ struct Round {
   Carrier carrier;
   bool helper = false;                // a forked child of the victim holds the link
   std::function<void()> begins = {};  // the group begins, in the victim
-  /// In the judge's process, with the victim's number, while the victim runs. Says when it is dead.
+  /// In the judge's process, with the victim's number, while the victim runs.
   std::function<void(pid_t)> watch = {};
   [[nodiscard]] bool is_tcp() const { return !is_iso(carrier); }
   [[nodiscard]] std::size_t clients() const { return is_tcp() ? most : connections; }
@@ -65,24 +65,8 @@ extern Page* page;
 /// was not killed leaves the group to S, or called off to L.
 [[nodiscard]] std::string play(const Round& round, const std::function<Owner()>& owner);
 
-/// What came of the rounds, by cell, as tests/crash/report.py reads it.
-class Results {
- public:
-  /// The round that has just been played.
-  void count(const Round& round, const char* stage);
-  void write(const std::string& file, const std::string& source) const;
-  [[nodiscard]] std::uint64_t kills() const;
-
- private:
-  struct Count {
-    std::uint64_t kills = 0;
-    std::uint64_t kept = 0;
-    std::uint64_t taken = 0;
-    std::uint64_t died = 0;
-    std::map<int, std::uint64_t> told;
-  };
-  std::map<std::string, Count> cells_;
-};
+/// The round that has just been played.
+void count(Cells& cells, const Round& round, const char* stage);
 [[nodiscard]] std::string cell_of(const Round& round, const char* stage);
 
 inline constexpr std::array carriers{Carrier::Ipv4, Carrier::Ipv6, Carrier::IsoRemote, Carrier::IsoLocal};

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <set>
 #include <string>
@@ -70,7 +69,7 @@ const Order* my_end = nullptr;
 unsigned passed = 0;
 
 /// Every order over every carrier. How many failed.
-unsigned play_all(Results& results, bool helper_first) {
+unsigned play_all(crash::Cells& results, bool helper_first) {
   unsigned failed = 0;
   bool helper = helper_first;
   for (const Order& order : orders) {
@@ -82,7 +81,7 @@ unsigned play_all(Results& results, bool helper_first) {
       std::string failure = play(round, [&] { return order.owner; });
       if (failure.empty() && !page->killed) failure = "the point was not reached";
       if (failure.empty()) {
-        results.count(round, order.stage);
+        count(results, round, order.stage);
         continue;
       }
       ++failed;
@@ -96,7 +95,7 @@ unsigned play_all(Results& results, bool helper_first) {
 }
 
 int run(std::uint64_t kills, const char* file) {
-  Results results;
+  crash::Cells results;
   unsigned failed = 0;
   for (bool helper = false; failed == 0 && (results.kills() == 0 || results.kills() < kills); helper = !helper)
     failed = play_all(results, helper);
@@ -105,12 +104,12 @@ int run(std::uint64_t kills, const char* file) {
   return failed == 0 ? 0 : 1;
 }
 
-void print_cells() {
+std::set<std::string> every_cell() {
   std::set<std::string> all;
   for (const Order& order : orders)
     for (const crash::Carrier carrier : carriers)
       all.insert(cell_of({order.victim, order.manner, carrier}, order.stage));
-  for (const std::string& cell : all) std::cout << cell << '\n';
+  return all;
 }
 
 }  // namespace
@@ -126,22 +125,5 @@ void fault_point_passed(const char* name) noexcept {
 }  // namespace baton
 
 int main(int argc, char** argv) {
-  std::uint64_t kills = 1;
-  const char* file = nullptr;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string_view option{argv[i]};
-    if (option == "--cells") {
-      print_cells();
-      return 0;
-    }
-    if (i + 1 == argc || (option != "--kills" && option != "--results")) {
-      std::cerr << "usage: crash_groups [--kills N] [--results FILE] | --cells\n";
-      return 2;
-    }
-    if (option == "--kills")
-      kills = std::strtoull(argv[i + 1], nullptr, 10);
-    else
-      file = argv[i + 1];
-  }
-  return run(kills, file);
+  return baton::crash::points_main({argv, static_cast<std::size_t>(argc)}, every_cell, run);
 }

@@ -14,18 +14,21 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 CARRIERS = ("TCP over IPv4", "TCP over IPv6", "ISO over TCP", "ISO within the host")
-STAGES = ("before OFFER is read", "OFFER..ANSWER", "ANSWER..CALL", "CALL..TAKEN", "after TAKEN",
-          "after the end point is back", "before HELD", "HELD..COMMIT", "COMMIT..TAKEN", "after ABORT")
-MANNERS = ("seed", "seed, not asked", "express", "express, not asked", "S refuses the offer", "S declines the call",
-           "no answer in time", "no outcome in time", "group", "group, called off")
+MOVING = ("before OFFER is read", "OFFER..ANSWER", "ANSWER..CALL", "CALL..TAKEN", "after TAKEN")
+BACK = "after the end point is back"
+GROUP_STAGES = ("before HELD", "HELD..COMMIT", "COMMIT..TAKEN", "after TAKEN", "after ABORT")
+UNREAD_STAGES = ("before the CALL is read", "CALL..TAKEN", "after TAKEN", BACK)
+# Plain moves, the first table; those that do not come about, the second; groups; connections whose CR is unread.
+PLAIN = ("seed", "seed, not asked", "express", "express, not asked")
+FAILING = ("S refuses the offer", "S declines the call", "no answer in time", "no outcome in time")
+GROUPS = ("group", "group, called off")
+UNREAD = ("unread CR", "unread CR, S has no room", "unread CR, no answer in time")
+MANNERS = (*PLAIN, *FAILING, *GROUPS, *UNREAD)
 WHO = ("S dies", "L dies")
 NUMBERS = ("kills", "kept", "taken", "died", "closed", "lost", "octets")
 ROWS = "## Every cell"
-# Plain moves: the first table.
-PLAIN = MANNERS[:4]
-GROUP_STAGES = (*STAGES[6:9], "after TAKEN", "after ABORT")
 # crash_chain's: who dies, and when.
-CHAIN = (("L and S die", STAGES[:5]), ("S dies in the move onward", ("before the CALL", "CALL is queued")))
+CHAIN = (("L and S die", MOVING), ("S dies in the move onward", ("before the CALL", "CALL is queued")))
 
 
 class Cell:
@@ -68,6 +71,10 @@ def total(cells, who, stage, manners, key):
     return sum(cells[who, m, stage].numbers[key] for m in manners if (who, m, stage) in cells)
 
 
+def kills_of(cells, manners):
+    return f"{sum(cell.numbers['kills'] for key, cell in cells.items() if key[1] in manners):,}"
+
+
 def fate(cells, who, stage, manners):
     """What became of the connections of some cells: "L keeps: 12 · ended with S: 3"."""
     survivor, victim = ("L", "S") if who == "S dies" else ("S", "L")
@@ -85,28 +92,26 @@ def table(head, rows):
 def first_table(cells):
     def row(who):
         return [f"**{who}**", *(f"{fate(cells, who, stage, PLAIN)} ({total(cells, who, stage, PLAIN, 'kills')} kills)"
-                                for stage in STAGES[:5])]
-    return table(["", *STAGES[:5]], [row(who) for who in WHO])
+                                for stage in MOVING)]
+    return table(["", *MOVING], [row(who) for who in WHO])
 
 
-def second_table(cells):
-    rows = []
-    for who in WHO:
-        for manner in MANNERS[4:8]:
-            rows.append([f"**{who}**; {manner}", *(fate(cells, who, stage, [manner]) for stage in
-                                                  (*STAGES[:4], STAGES[5]))])
-    return table(["", *STAGES[:4], STAGES[5]], rows)
+def fates_table(cells, manners, stages):
+    rows = [[f"**{who}**; {manner}", *(fate(cells, who, stage, [manner]) for stage in stages)]
+            for who in WHO for manner in manners]
+    return table(["", *stages], rows)
 
 
-def group_table(cells):
-    rows = [[f"**{who}**; {manner}", *(fate(cells, who, stage, [manner]) for stage in GROUP_STAGES)]
-            for who in WHO for manner in MANNERS[8:]]
-    return table(["", *GROUP_STAGES], rows)
+def stages_of(manner):
+    """In the order in which they follow one another."""
+    if manner in GROUPS:
+        return GROUP_STAGES
+    return UNREAD_STAGES if manner in UNREAD else (*MOVING, BACK)
 
 
 def cell_rows(cells):
     rows = []
-    for key in sorted(cells, key=lambda k: (WHO.index(k[0]), MANNERS.index(k[1]), STAGES.index(k[2]))):
+    for key in sorted(cells, key=lambda k: (WHO.index(k[0]), MANNERS.index(k[1]), stages_of(k[1]).index(k[2]))):
         cell = cells[key]
         told = ", ".join(f"{what} {count}" for what, count in sorted(cell.told.items(), key=lambda item: -item[1]))
         rows.append([*key, *(cell.kills[carrier] for carrier in CARRIERS),
@@ -135,9 +140,10 @@ def document(files):
         "OCTETS": f"{everything['octets']:,}",
         "POINT_KILLS": f"{sources['fault points']:,}", "CALL_KILLS": f"{sources['system calls']:,}",
         "CELLS": str(sum(len(cell.kills) for cell in cells.values())),
-        "FIRST_TABLE": first_table(cells), "SECOND_TABLE": second_table(cells), "ALL_CELLS": cell_rows(cells),
-        "CHAIN_TABLE": chain_table(chain), "GROUP_TABLE": group_table(cells),
-        "GROUP_KILLS": f"{sum(cell.numbers['kills'] for key, cell in cells.items() if key[1] in MANNERS[8:]):,}",
+        "FIRST_TABLE": first_table(cells), "SECOND_TABLE": fates_table(cells, FAILING, (*MOVING[:4], BACK)),
+        "ALL_CELLS": cell_rows(cells), "CHAIN_TABLE": chain_table(chain), "GROUP_TABLE": fates_table(cells, GROUPS, GROUP_STAGES),
+        "UNREAD_TABLE": fates_table(cells, UNREAD, UNREAD_STAGES), "UNREAD_KILLS": kills_of(cells, UNREAD),
+        "GROUP_KILLS": kills_of(cells, GROUPS),
         "KERNEL": os.uname().release.split("-")[0], "MACHINE": f"{os.uname().machine}, {os.cpu_count()} processors",
     }
     return re.sub(r"@([A-Z_]+)@", lambda match: values[match[1]], text)
