@@ -12,6 +12,7 @@
 
 #include "explore.hpp"
 #include "scenarios.hpp"
+#include "unread_world.hpp"
 
 namespace {
 
@@ -24,7 +25,8 @@ void print_trace(const Exploration& found) {
   std::printf("   => %s\n", found.broken.empty() ? "it never ends" : found.broken.c_str());
 }
 
-bool search(const Setup& setup) {
+template <class AnySetup>
+bool search(const AnySetup& setup) {
   const auto begin = std::chrono::steady_clock::now();
   const Exploration found = explore(setup, most_states);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -40,10 +42,10 @@ bool search(const Setup& setup) {
   return holds;
 }
 
-bool hunt(const MutantName& named) {
-  const Setup setup = scenario_for(named.mutant);
+template <class AnySetup>
+bool hunt(const char* name, const AnySetup& setup) {
   const Exploration found = explore(setup, most_states);
-  std::printf("\n%s (%s): %s\n", named.name, setup.name.c_str(), found.broken.empty() ? "NOT FOUND" : "found");
+  std::printf("\n%s (%s): %s\n", name, setup.name.c_str(), found.broken.empty() ? "NOT FOUND" : "found");
   print_trace(found);
   std::fflush(stdout);
   return !found.broken.empty();
@@ -66,10 +68,16 @@ int main(int argc, char** argv) {
       names.emplace_back(argv[i]);
   }
   bool good = true;
+  const auto is_named = [&](std::string_view name) {
+    return names.empty() || std::ranges::any_of(names, [&](const std::string& each) { return name.starts_with(each); });
+  };
   if (mutants) {
-    for (const MutantName& each : mutant_names) {
-      const auto is_meant = [&](const std::string& name) { return std::string_view{each.name}.starts_with(name); };
-      if (names.empty() || std::ranges::any_of(names, is_meant)) good = hunt(each) && good;
+    for (const MutantName& each : mutant_names)
+      if (is_named(each.name)) good = hunt(each.name, scenario_for(each.mutant)) && good;
+    for (const unread::MutantName& each : unread::mutant_names) {
+      unread::Setup setup = unread::setups(extent).front();
+      setup.mutant = each.mutant;
+      if (is_named(each.name)) good = hunt(each.name, setup) && good;
     }
     return good ? 0 : 1;
   }
@@ -85,5 +93,7 @@ int main(int argc, char** argv) {
     for (const std::string& name : names) wanted = wanted || is_meant(setup, name);
     if (wanted) good = search(setup) && good;
   }
+  for (const unread::Setup& setup : unread::setups(extent))
+    if (is_named(setup.name)) good = search(setup) && good;
   return good ? 0 : 1;
 }
