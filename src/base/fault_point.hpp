@@ -4,7 +4,9 @@
 // BATON_FAULT_POINT(offer_queued) says that the process is here. Compiled with BATON_FAULT_POINTS defined it calls
 // fault_point_passed, which the test defines (tests/crash/hook.cpp); else it is nothing. The names stand in
 // tests/crash/orders.cpp, where each is assigned to a cell of docs/crashes.md; those of groups in groups_main.cpp,
-// those of unread CRs in unread_main.cpp. Threads: any.
+// those of unread CRs in unread_main.cpp.
+//
+// Threads: any.
 #pragma once
 
 #ifdef BATON_FAULT_POINTS
