@@ -394,6 +394,9 @@ class Session {
       case 9:
         (void)soc_commit(link_.number, 0);
         return;
+      case 10:
+        (void)soc_decline(link_.number);
+        return;
       default:
         (void)soc_write(some_number(), octets_.data(), 16);
         return;

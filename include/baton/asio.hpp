@@ -339,12 +339,12 @@ class AsyncGroup {
   std::shared_ptr<detail::CommonGroup> common_;
 };
 
-/// A HeldGroup of an AsyncLink: refused when it goes before async_ready() has succeeded.
+/// A HeldGroup of an AsyncLink: declined when it goes before async_ready() has succeeded.
 class AsyncHeldGroup {
  public:
   explicit AsyncHeldGroup(AsyncLink& link) : waiter_{link.waiter_}, group_{std::make_shared<HeldGroup>(link.link())} {}
 
-  /// -> std::expected<void, Error>: as HeldGroup::collect. Cancelled, the group is refused.
+  /// -> std::expected<void, Error>: as HeldGroup::collect. Cancelled, the group is declined.
   template <class Token>
   auto async_collect(Deadline deadline, Token&& token) {
     return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Take, deadline,
@@ -357,7 +357,7 @@ class AsyncHeldGroup {
   /// As HeldGroup: what has come so far, lives until async_ready() has completed.
   [[nodiscard]] std::vector<Held> items() const noexcept { return group_->items(); }
   [[nodiscard]] std::vector<Taken> others() noexcept { return group_->others(); }
-  /// -> std::expected<std::vector<Taken>, Error>: as HeldGroup::ready. Cancelled, the group is refused.
+  /// -> std::expected<std::vector<Taken>, Error>: as HeldGroup::ready. Cancelled, the group is declined.
   template <class Token>
   auto async_ready(Deadline deadline, Token&& token) {
     return detail::start(std::shared_ptr<detail::Waiter>{waiter_}, detail::Kind::Take, deadline,
@@ -367,8 +367,8 @@ class AsyncHeldGroup {
   auto async_ready(Token&& token) {
     return async_ready(Deadline::never(), std::forward<Token>(token));
   }
-  /// Refuses it: everything stays with the old process.
-  void abort() noexcept { group_->abort(); }
+  /// Everything stays with the old process.
+  void decline() noexcept { group_->decline(); }
 
  private:
   std::shared_ptr<detail::LinkWaiter> waiter_;

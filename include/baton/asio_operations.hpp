@@ -262,7 +262,7 @@ struct Collects {
     return done;
   }
   Result stop(Error why) {
-    if (why.number() == ECANCELED) group->abort();
+    if (why.number() == ECANCELED) group->decline();
     return std::unexpected{std::move(why)};
   }
 
@@ -280,7 +280,7 @@ struct Readies {
     if (why.number() != ECANCELED) return std::unexpected{std::move(why)};
     // The commit may be here already.
     if (auto all = group->ready(Deadline::now()); all) return all;
-    group->abort();
+    group->decline();
     return std::unexpected{std::move(why)};
   }
 

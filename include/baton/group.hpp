@@ -7,10 +7,10 @@
 //   group.add(std::move(connection), octets, blob);     ... make ready ...
 //   group.commit();       // waits for "ready"          group.ready();             // Connections and Listeners
 //
-// Invariant: until the commit everything is L's: if S dies, refuses, drops its HeldGroup or cannot take a single one,
-// all of it comes back by outcomes(); if L dies or drops its Group before it, S gets nothing. One group at a time on a
-// link. S announces room for all of it beforehand: Link::credit; a blob beyond 64 KiB needs one more. Threads: distinct
-// objects are independent, but one group a link.
+// Invariant: until the commit everything is L's: if S dies, declines, drops its HeldGroup or cannot take a single one,
+// all of it comes back by outcomes(); if L dies or drops its Group before it, S gets nothing. One group at a time in
+// each direction of a link. S announces room for all of it beforehand: Link::credit; a blob beyond 64 KiB needs one
+// more. Threads: distinct objects are independent.
 #ifndef BATON_GROUP_HPP
 #define BATON_GROUP_HPP
 
@@ -118,16 +118,15 @@ struct Held {
   std::span<const std::byte> blob;
 };
 
-/// The new process's side. For groups in both directions at the same time use two links: on one, its end would call off
-/// the group that this side gives (soc_abort).
+/// The new process's side.
 class HeldGroup {
  public:
   explicit HeldGroup(const Link& link) noexcept : link_{link.handle_} {}
   HeldGroup(HeldGroup&& other) noexcept = default;
   HeldGroup& operator=(HeldGroup&&) = delete;
-  /// Refused unless ready() has succeeded.
+  /// Declined unless ready() has succeeded.
   ~HeldGroup() {
-    if (link_ && !parked_.empty()) ::soc_abort(link_->get());
+    if (link_ && !parked_.empty()) ::soc_decline(link_->get());
   }
 
   /// Waits until all of the group has come. ETIMEDOUT, EWOULDBLOCK, ENOMSG: call again. ECANCELED, ECONNRESET: it is
@@ -156,9 +155,9 @@ class HeldGroup {
     return items;
   }
   [[nodiscard]] std::vector<Taken> others() noexcept { return std::exchange(others_, {}); }
-  /// Refused: everything stays with L.
-  void abort() noexcept {
-    if (link_) ::soc_abort(number());
+  /// Everything stays with L.
+  void decline() noexcept {
+    if (link_) ::soc_decline(number());
     parked_.clear();  // closed: of a group that is committed already this gives each one back
     complete_ = false;
   }

@@ -249,10 +249,10 @@ int soc_give(int link, struct soc_move* moves, int count);
 
 /* Groups: moves that commit together, for a restart. The listener holds all it has, then commits; the server takes the
  * parked numbers with soc_take up to SOC_GROUP_END, makes itself ready, and calls soc_ready. Until the commit all of it
- * is the listener's: if the server dies, refuses, closes the link or a parked number, or cannot take a single one, all
+ * is the listener's: if the server dies, declines, closes the link or a parked number, or cannot take a single one, all
  * comes back; if the listener dies, its connections end as if there were no move. After it each move goes its own way
  * as after soc_give: the server takes it even if the listener dies, and what a dead server has not touched comes back.
- * One group at a time on a link. A partner whose baton is too old for groups: EOPNOTSUPP. */
+ * One group at a time in each direction of a link. A partner whose baton is too old for groups: EOPNOTSUPP. */
 
 /* Listener: as soc_give, into the link's group. ECANCELED, ECONNRESET: the group is off and its end points are among
  * the outcomes; soc_commit or soc_abort ends it, then another can begin. EPROTO: it is complete; EINPROGRESS: outcomes
@@ -265,16 +265,20 @@ int soc_hold(int link, struct soc_move* moves, int count);
  * died): the group is off, and everything comes back by soc_outcomes. */
 int soc_commit(int link, int timeout_ms);
 
-/* Either side, before the commit: the group is off. Listener: everything comes back by soc_outcomes. Server: the parked
- * numbers are to be closed. Who has given a group and holds one on the same link calls off the given one; what is held
- * is refused by closing its parked numbers. ENOENT: no group, or it is committed; server: EPROTO, it is committed. */
+/* Listener, before the commit: the group is off, and everything comes back by soc_outcomes. ENOENT: this end gives none,
+ * or it is committed. */
 int soc_abort(int link);
 
 /* Server, after SOC_GROUP_END: says that it is ready and waits for the commit: how many end points are now usable under
- * their numbers. ETIMEDOUT, EWOULDBLOCK: call again, or soc_abort. ECANCELED: the listener called the group off or
+ * their numbers. ETIMEDOUT, EWOULDBLOCK: call again, or soc_decline. ECANCELED: the listener called the group off or
  * died; soc_take says so too while the group is not complete. The parked numbers are to be closed. EPROTO: not
  * complete. */
 int soc_ready(int link, int timeout_ms);
+
+/* Server, before the commit: it does not take the group, all of which stays with the listener. The parked numbers are to
+ * be closed. One that this end gives on the same link goes on: that is soc_abort's. ENOENT: none has come; EPROTO:
+ * it is committed. */
+int soc_decline(int link);
 
 /* Collects outcomes of moves given with soc_give: how many (at least 1), 0 on timeout, -1 on error. timeout_ms -1 = for
  * ever. */

@@ -41,7 +41,6 @@ class ExpressBase(Descriptor):
         self._arrived: Deque[Arrival] = deque()  # found where a group was looked for
         self._coming: Optional[HeldGroupBase] = None  # not whole yet
         self._takes_groups = False  # take_group() was called: one that comes at any time is for the next call
-        self._refused_by_closing = False  # which the library tells too
         self._taken: Optional[weakref.ref[HeldGroupBase]] = None  # the last one that was handed out
 
     # --- listener -----------------------------------------------------------------------------------------------
@@ -242,9 +241,6 @@ class ExpressBase(Descriptor):
             return True
         if problem.errno == errno.ECONNRESET:
             return False
-        if self._refused_by_closing:
-            self._refused_by_closing = False
-            return True
         taken = self._taken() if self._taken is not None else None
         if taken is not None and taken._parked:
             taken._off = problem

@@ -127,13 +127,7 @@ class GroupBase:
             raise ValueError("the group is over: the next attempt takes a new one, of link.group()")
 
     def _ask_for_commit(self) -> Optional[int]:
-        try:
-            done = lib.attempt(lib.library.soc_commit, self._link._fd, 0)
-        except OSError:
-            # If that is its end everything is back, and soc_abort would be about another group.
-            collect(self._link)
-            self._begun = bool(self._held)
-            raise
+        done = lib.attempt(lib.library.soc_commit, self._link._fd, 0)
         if done is not None:
             self._over = True
         return done
@@ -195,10 +189,7 @@ class HeldGroupBase:
         if not parked:
             return
         if self._off is None and not self._link.closed:
-            # The call means the group that this end gives, where there is one. Closing each number refuses too.
-            self._link._refused_by_closing = bool(self._link._grouped)
-            if not self._link._grouped:
-                lib.library.soc_abort(self._link.fileno())
+            lib.library.soc_decline(self._link.fileno())
         for number in parked:
             lib.library.soc_close(number)
         self._link._tell_others()

@@ -197,6 +197,7 @@ def _load() -> ctypes.CDLL:
         "soc_commit": (number, (number, number)),
         "soc_abort": (number, (number,)),
         "soc_ready": (number, (number, number)),
+        "soc_decline": (number, (number,)),
         "soc_outcomes": (number, (number, moves, number, number)),
         "soc_take": (number, (number, moves, number, number)),
         "soc_credit": (number, (number, number)),

@@ -301,6 +301,29 @@ class LoopGroups(GroupCase):
         await self.moves(far, link, theirs)
 
     @in_loop
+    async def test_both_ends_give_and_one_calls_its_own_off(self) -> None:
+        link, far = await self.both()
+        link.credit(8)
+        mine, theirs = self.pairs(2), self.pairs(2)
+        with link.group() as group, far.group() as other:
+            await self.add_all(group, mine)
+            await self.add_all(other, theirs)
+            committing = asyncio.ensure_future(other.commit(WAIT))
+            with await link.take_group(WAIT) as held:
+                group.abort()
+                self.assertEqual([outcome.socket for outcome in group.outcomes], of(mine))
+                arrivals = await held.ready(WAIT)
+            await committing
+        for (client, _), arrival in zip(theirs, arrivals):
+            self.assert_alive(client, arrival.socket)
+            arrival.socket.close()
+        for client, end_point in mine:
+            self.assert_alive(client, end_point)
+        with self.assertRaises(baton.GroupError):
+            await far.take_group(WAIT)
+        await self.moves(link, far, mine)
+
+    @in_loop
     async def test_tasks_share_a_link(self) -> None:
         """Groups, given end points and messages, each for the task that waits for it."""
         link, far = await self.both()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Express moves and groups: soc_give, soc_outcomes, soc_take, soc_credit, soc_hold, soc_commit, soc_abort, soc_ready;
-// and soc_cancel, soc_recall, soc_abandon.
+// Express moves and groups: soc_give, soc_outcomes, soc_take, soc_credit, soc_hold, soc_commit, soc_abort, soc_ready,
+// soc_decline; and soc_cancel, soc_recall, soc_abandon.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -132,6 +132,14 @@ int soc_ready(int link, int timeout_ms) {
   auto lock = at->link->lock();
   const auto taken = at->link->await_commit(lock, waiting_ms(timeout_ms));
   return taken ? static_cast<int>(*taken) : report(taken.error());
+}
+
+int soc_decline(int link) {
+  const auto at = resolve_link(link);
+  if (!at) return report(at.error());
+  auto lock = at->link->lock();
+  const auto declined = at->link->decline_group(lock);
+  return declined ? 0 : report(declined.error());
 }
 
 int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms) {

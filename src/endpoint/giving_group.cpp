@@ -92,17 +92,11 @@ Result<void> Link::commit_group(Lock& lock, const Waiting& waiting) {
 }
 
 Result<void> Link::abort_group(const Lock&) {
-  if (std::exchange(given_group_over_, std::nullopt) || std::exchange(taken_group_over_, false)) return {};
-  if (given_group_) {
-    send_abort(given_group_->id());
-    group_off({Fault::Cancelled, {}});
-    given_group_over_.reset();
-    return {};
-  }
-  if (!taken_group_) return fail(Fault::NoSuchMove);
-  if (!awaits_commit()) return fail(Fault::OutOfOrder);  // committed: to be taken, one by one to be closed
-  refuse_group();
-  taken_group_over_ = false;
+  if (std::exchange(given_group_over_, std::nullopt)) return {};
+  if (!given_group_) return fail(Fault::NoSuchMove);
+  send_abort(given_group_->id());
+  group_off({Fault::Cancelled, {}});
+  given_group_over_.reset();
   return {};
 }
 

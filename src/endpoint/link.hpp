@@ -125,7 +125,7 @@ class Link final : public IsoConnection {
                            const Waiting& waiting);
   /// Waits until the server is ready, and commits. TimedOut, WouldBlock: not yet; nothing has changed.
   Result<void> commit_group(Lock& lock, const Waiting& waiting);
-  /// Either side calls the link's group off.
+  /// Calls the group off that this end gives.
   Result<void> abort_group(const Lock&);
   /// Express moves with an outcome, at most `most`.
   Result<std::vector<std::shared_ptr<GivenMove>>> await_outcomes(Lock& lock, std::size_t most, const Waiting& waiting);
@@ -173,6 +173,8 @@ class Link final : public IsoConnection {
   Result<std::vector<Arrival>> take_arrivals(Lock& lock, std::span<const std::size_t> rooms, const Waiting& waiting);
   /// Says that all of the group is here, waits for the commit and takes it: how many. Cancelled: it is off.
   Result<std::size_t> await_commit(Lock& lock, const Waiting& waiting);
+  /// The group that has come is not wanted: OutOfOrder once it is committed.
+  Result<void> decline_group(const Lock&);
   /// A connection that was exported before an exec becomes one of this process again. Argument: the descriptor or the
   /// image is not of one; Touched: somebody has used it meanwhile.
   static Result<void> import(int number, const handoff::CallItem& item, Bytes iso_image);

@@ -88,6 +88,15 @@ void Link::refuse_group() {
   drop_group();
 }
 
+Result<void> Link::decline_group(const Lock&) {
+  if (std::exchange(taken_group_over_, false)) return {};
+  if (!taken_group_) return fail(Fault::NoSuchMove);
+  if (!awaits_commit()) return fail(Fault::OutOfOrder);  // committed: to be taken, one by one to be closed
+  refuse_group();
+  taken_group_over_ = false;
+  return {};
+}
+
 void Link::give_up_group() {
   if (!taken_group_) return;
   if (awaits_commit()) return refuse_group();

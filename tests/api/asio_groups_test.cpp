@@ -158,10 +158,40 @@ TEST_F(AsioGroups, ComeBackWhenTheServerRefusesThem) {
     in_asio(link, [](AsyncLink& async) -> awaitable<void> {
       AsyncHeldGroup group{async};
       got(co_await group.async_collect(patience, use_awaitable));
-      group.abort();
+      group.decline();
       refused(co_await async.async_await_offer(patience, use_awaitable), ECONNRESET);
     });
   });
+}
+
+TEST_F(AsioGroups, OfBothEndsOneIsDeclinedAndTheOtherOneMoves) {
+  play(
+      [](Link& link) {
+        require(got(link.credit(8)) == 8, "room");
+        Belongings all;
+        in_asio(link, [&](AsyncLink& async) -> awaitable<void> {
+          AsyncGroup group{async};
+          co_await add_all(async, group, all);
+          AsyncHeldGroup others{async};
+          got(co_await others.async_collect(patience, use_awaitable));
+          others.decline();
+          got(co_await group.async_commit(patience, use_awaitable));
+          all.expect_moved(got(co_await group.async_outcomes(patience, use_awaitable)));
+        });
+      },
+      [](Link& link) {
+        Belongings all;
+        in_asio(link, [&](AsyncLink& async) -> awaitable<void> {
+          AsyncGroup group{async};
+          co_await add_all(async, group, all);
+          refused(co_await group.async_commit(patience, use_awaitable), ECANCELED);
+          all.expect_back(got(co_await group.async_outcomes(patience, use_awaitable)));
+          AsyncHeldGroup others{async};
+          got(co_await others.async_collect(patience, use_awaitable));
+          auto taken = got(co_await others.async_ready(patience, use_awaitable));
+          serve_both(taken[0].listener, taken[1].connection);
+        });
+      });
 }
 
 TEST_F(AsioGroups, ComeBackWhenTheServerDiesBeforeItIsReady) {

@@ -85,9 +85,70 @@ TEST_F(Groups, ComeBackWhenTheServerRefusesThem) {
       [](Link& link) {
         HeldGroup group{link};
         got(group.collect(patience));
-        group.abort();
+        group.decline();
         require(group.items().empty(), "nothing is held");
         refused(link.await_offer(patience), ECONNRESET);
+      });
+}
+
+/// Each end gives what it has and has what the other one gives, before either goes on.
+void give_and_collect(Group& own, HeldGroup& others, Belongings& all, Mailbox& said, Mailbox& heard) {
+  add_all(own, all);
+  refused(own.commit(Deadline::now()), EWOULDBLOCK);
+  got(others.collect(patience));
+  said.send(0);
+  (void)heard.receive();
+}
+
+TEST_F(Groups, OfBothEndsOneIsDeclinedAndTheOtherOneMoves) {
+  for (const bool dropped : {false, true})
+    play(
+        [&](Link& link) {
+          require(got(link.credit(8)) == 8, "room");
+          Belongings all;
+          Group group{link};
+          {
+            HeldGroup others{link};
+            give_and_collect(group, others, all, stage.reply, stage.step);
+            if (!dropped) others.decline();
+          }
+          got(group.commit(patience));
+          all.expect_moved(got(group.outcomes(patience)));
+        },
+        [&](Link& link) {
+          Belongings all;
+          Group group{link};
+          HeldGroup others{link};
+          give_and_collect(group, others, all, stage.step, stage.reply);
+          auto taken = got(others.ready(patience));
+          serve_both(taken[0].listener, taken[1].connection);
+          refused(group.commit(patience), ECANCELED);
+          expect_back(group, all);
+        });
+}
+
+TEST_F(Groups, OfBothEndsOneIsCalledOffAndTheOtherOneMoves) {
+  play(
+      [&](Link& link) {
+        require(got(link.credit(8)) == 8, "room");
+        Belongings all;
+        HeldGroup others{link};
+        {
+          Group group{link};
+          give_and_collect(group, others, all, stage.reply, stage.step);
+        }  // called off
+        all.expect_back(got(link.outcomes(patience)));
+        auto taken = got(others.ready(patience));
+        serve_both(taken[0].listener, taken[1].connection);
+      },
+      [&](Link& link) {
+        Belongings all;
+        Group group{link};
+        HeldGroup others{link};
+        give_and_collect(group, others, all, stage.step, stage.reply);
+        refused(others.ready(patience), ECANCELED);
+        got(group.commit(patience));
+        all.expect_moved(got(group.outcomes(patience)));
       });
 }
 

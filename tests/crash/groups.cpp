@@ -180,7 +180,7 @@ void server(const Round& round, const Signals& signals) {
   if (take_all(link, parked)) {
     soc_move more{};
     if (round.manner == Manner::ServerAborts)
-      off = soc_abort(link) == 0;
+      off = soc_decline(link) == 0;
     else if (round.manner == Manner::Commits)
       got = soc_ready(link, -1);
     else

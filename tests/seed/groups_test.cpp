@@ -299,7 +299,7 @@ TEST_F(Groups, WhatAServerRefusesComesBackWhole) {
           std::vector<int> parked;
           (void)take_whole_group(link, [&](std::uint32_t, const soc_move& move) { parked.push_back(move.fd); });
           if (way == 0) {
-            checked(soc_abort(link), "soc_abort");
+            checked(soc_decline(link), "soc_decline");
             require(soc_ready(link, 0) == -1 && errno == ENOENT, "there is none any more");
           } else {
             checked(way == 1 ? soc_close(parked[7]) : ::close(parked[7]), "close");

@@ -38,4 +38,10 @@ inline Told take_one(int link, int timeout_ms) {
   return {value, error, value > 0 ? move.fd : -1, move.flags};
 }
 
+inline Told outcome_one(int link, int timeout_ms) {
+  soc_move move{};
+  const int value = soc_outcomes(link, &move, 1, timeout_ms);
+  return {value, move.error, move.fd};
+}
+
 }  // namespace baton::system_tests
