@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from ._end_points import EndPoint
     from ._steps import LinkBase
 
-    Given = Union[EndPoint, Tuple[EndPoint, lib.Octets]]
+    # The end point, what was read of its client, and what this program says of it.
+    Given = Union[EndPoint, Tuple[EndPoint, lib.Octets], Tuple[EndPoint, lib.Octets, lib.Octets]]
 
 OWN_DATA = 4096  # octets of room for those of each end point but the first in a batch
 BATCH = 64  # end points that one call takes of a group
+
+
+def _parts(end_point: EndPoint, data: lib.Octets = b"", blob: lib.Octets = b"") -> Tuple[EndPoint, bytes, bytes]:
+    return end_point, bytes(data), bytes(blob)
 
 
 class ExpressBase(Descriptor):
@@ -52,11 +57,10 @@ class ExpressBase(Descriptor):
         return lib.call(lib.library.soc_recall, self._fd, id)
 
     def _give(self, given: Iterable[Given]) -> Steps[List[int]]:
-        pairs = [each if isinstance(each, tuple) else (each, b"") for each in given]
-        octets = [bytes(data) for _, data in pairs]
-        if not pairs:
+        parts = [_parts(*each) if isinstance(each, tuple) else _parts(each) for each in given]
+        if not parts:
             return []
-        moves = (lib.SocMove * len(pairs))()
+        moves = (lib.SocMove * len(parts))()
         held: List[Held] = []
         count = 0
         problem: Optional[OSError] = None
@@ -73,9 +77,9 @@ class ExpressBase(Descriptor):
             return given
 
         try:
-            for index, ((end_point, _), data) in enumerate(zip(pairs, octets)):
+            for index, (end_point, data, blob) in enumerate(parts):
                 held.append(Held(end_point))
-                moves[index] = as_move(held[-1], data)
+                moves[index] = as_move(held[-1], data, blob)
             while count < len(held):
                 yield from self._until(give)
         except OSError as failure:
@@ -87,7 +91,7 @@ class ExpressBase(Descriptor):
                 else:  # interrupted when it was given
                     self._given[moves[index].id] = held[index]
         if problem is not None and count == 0:
-            raise_failed(problem, pairs[0][0])
+            raise_failed(problem, parts[0][0])
         return [int(move.id) for move in moves[:count]]
 
     def _outcomes(self, most: int) -> Steps[List[Outcome]]:

@@ -207,8 +207,9 @@ class Link(Waiting, LinkBase):
         return self._run(self._settle(doubt), timeout)
 
     def give(self, end_points: Iterable[Given], timeout: Optional[float] = None) -> List[int]:
-        """Moves many at once, each an end point or a pair (end point, data), in one round trip to a server that calls
-        take_many(). Does not wait for outcomes, only for the server's credit.
+        """Moves many at once, each an end point, (end point, data) or (end point, data, blob), in one round trip to a
+        server that calls take_many(). `data` is what this process has read of the client, `blob` what it says of the end
+        point, up to 16 MiB. Does not wait for outcomes, only for the server's credit.
 
         Returns the ids of those that went out, in order; the objects of the others remain usable. MoveError: none went
         out, for this reason. Then call outcomes() until every id has been told.

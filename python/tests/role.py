@@ -83,7 +83,7 @@ def step(link: baton.Link, what: str) -> None:
         try:
             while left:
                 for arrival in link.take_many(left, 20):
-                    echo(arrival.socket, arrival.data)
+                    echo(arrival.socket, arrival.data + arrival.blob)
                     left -= 1
         except OSError as error:
             say(f"no group {error.errno}")

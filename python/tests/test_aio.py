@@ -203,7 +203,7 @@ class Loop(Case):
         with baton.aio.listen("here") as names:
             link, far = await asyncio.gather(baton.aio.connect("here"), names.accept())
         pairs = [self.pair() for _ in range(9)]
-        given = asyncio.ensure_future(link.give([(end_point, b"seen") for _, end_point in pairs]))
+        given = asyncio.ensure_future(link.give([(end_point, b"seen", b"said") for _, end_point in pairs]))
         taken: List[baton.Arrival] = []
         while len(taken) < len(pairs):
             taken += await far.take_many(4)
@@ -214,7 +214,7 @@ class Loop(Case):
             outcomes += more
         self.assertEqual([(outcome.id, outcome.error) for outcome in outcomes], [(each, None) for each in ids])
         for (client, _), arrival in zip(pairs, taken):
-            self.assertEqual((arrival.data, arrival.socket.gettimeout()), (b"seen", 0.0))
+            self.assertEqual((arrival.data, arrival.blob, arrival.socket.gettimeout()), (b"seen", b"said", 0.0))
             self.assert_alive(client, arrival.socket)
             arrival.socket.close()
         far.close()

@@ -393,6 +393,29 @@ class Express(Case):
         self.assertEqual({id(outcome.socket) for outcome in told}, {id(end_point) for _, end_point in pairs})
         server.end()
 
+    def test_many_with_blobs(self) -> None:
+        """In the frame, and beside it; one that is too long leaves the end point usable."""
+        server, link = self.server("many:4"), self.link()
+        blobs = [b"", b"blob", bytearray(b"B" * 65536), b"b" * 200_000]
+        pairs = [self.pair() for _ in blobs]
+        with self.assertRaises(baton.MoveError) as caught:
+            link.give([(pairs[0][1], b"", bytes((1 << 24) + 1))], WAIT)
+        self.assertEqual(caught.exception.errno, errno.EMSGSIZE)
+        self.assert_alive(*pairs[0])
+        with self.assertRaises(TypeError):
+            link.give([(pairs[0][1], b"", "no octets")], WAIT)  # type: ignore[list-item]
+        ids = link.give([(end_point, b"read ", blob) for (_, end_point), blob in zip(pairs, blobs)], WAIT)
+        self.assertEqual(len(ids), len(blobs))
+        for (client, _), blob in zip(pairs, blobs):
+            self.ask(client)
+            whole = b"read " + blob + b"question"
+            self.assertEqual(receive(client, len(whole)), whole)
+        told: List[baton.Outcome] = []
+        while outcomes := link.outcomes(timeout=WAIT):
+            told += outcomes
+        self.assertEqual([(outcome.id, outcome.error) for outcome in told], [(each, None) for each in ids])
+        server.end()
+
     def test_more_than_the_credit(self) -> None:
         """What found no credit in time remains usable; what the dead server had not taken comes back."""
         server, link = self.server("credit:3", "go", "die"), self.link()
