@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "os/socket.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
@@ -110,6 +111,18 @@ bool operator==(const Address& a, const Address& b) noexcept { return std::range
 
 Result<Address> local_address(FdRef socket) noexcept { return address_from(socket, &getsockname); }
 Result<Address> peer_address(FdRef socket) noexcept { return address_from(socket, &getpeername); }
+
+bool is_address(const Address& address, const std::string& host, std::uint16_t port) noexcept {
+  if (address.port() != port) return false;
+  if (host.empty()) return true;
+  in6_addr wanted{};
+  if (address.family() == AF_INET6)
+    return ::inet_pton(AF_INET6, host.c_str(), &wanted) == 1 &&
+           std::memcmp(&wanted, &reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr, sizeof wanted) == 0;
+  in_addr wanted4{};
+  return address.family() == AF_INET && ::inet_pton(AF_INET, host.c_str(), &wanted4) == 1 &&
+         wanted4.s_addr == reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr;
+}
 
 bool is_nonblocking(FdRef descriptor) noexcept {
   const int flags = fcntl(descriptor.get(), F_GETFL);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "base/bytes.hpp"
@@ -68,6 +69,8 @@ class Address {
 };
 
 [[nodiscard]] Result<Address> local_address(FdRef socket) noexcept;
+/// An IP address and port, where `host` is the address in text or empty, which is any.
+[[nodiscard]] bool is_address(const Address& address, const std::string& host, std::uint16_t port) noexcept;
 /// ENOTCONN: there is no other side, or no longer.
 [[nodiscard]] Result<Address> peer_address(FdRef socket) noexcept;
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "os/option.hpp"
+#include "os/like_accepted.hpp"
 #include "os/socket.hpp"
 #include "preload/numbers.hpp"
 
@@ -19,15 +19,12 @@ std::optional<Listener> Listeners::learn(int number) {
   const FdRef socket{number};
   if (!Numbers::in_table(number) || Numbers::kind(number) == Kind::Own || !os::is_listening(socket))
     return std::nullopt;
-  const bool four = os::is_tcp(socket, AF_INET);
-  if (!four && !os::is_tcp(socket, AF_INET6)) return std::nullopt;
+  if (os::tcp_domain(socket) == AF_UNSPEC) return std::nullopt;
   const auto cookie = os::cookie(socket);
   const auto local = os::local_address(socket);
   if (!cookie || !local || !settings_.mean(*local)) return std::nullopt;
   if (!os::is_nonblocking(socket) && os::set_nonblocking(socket, true)) veiled_.insert(*cookie);
-  // One for IPv6 alone has another for IPv4 beside it, and gets connections of both here.
-  const int six = os::int_option({IPPROTO_IPV6, IPV6_V6ONLY}, socket).value_or(0) != 0 ? 0 : AF_INET6;
-  known_.push_back({number, *cookie, four ? AF_INET : six, false});
+  known_.push_back({number, *cookie, os::shown_family(socket), false});
   Numbers::set(number, Kind::Listener);
   return find(number);
 }

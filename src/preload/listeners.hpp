@@ -20,7 +20,7 @@ namespace baton::preload {
 struct Listener {
   int number = -1;
   std::uint64_t cookie = 0;
-  int family = 0;  // whose addresses it shows: AF_INET; AF_INET6, which shows ::ffff:a.b.c.d too; 0: any as it is
+  int family = 0;  // os::shown_family()
   bool veiled = false;
 };
 

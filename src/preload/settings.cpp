@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "preload/settings.hpp"
 
-#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,22 +55,11 @@ void leave_preload_list() {
     ::setenv(preload_variable, after.c_str(), 1);
 }
 
-bool is_host(const os::Address& local, const std::string& host) {
-  if (host.empty()) return true;
-  in6_addr wanted{};
-  if (local.family() == AF_INET6)
-    return ::inet_pton(AF_INET6, host.c_str(), &wanted) == 1 &&
-           std::memcmp(&wanted, &reinterpret_cast<const sockaddr_in6*>(local.data())->sin6_addr, sizeof wanted) == 0;
-  in_addr wanted4{};
-  return local.family() == AF_INET && ::inet_pton(AF_INET, host.c_str(), &wanted4) == 1 &&
-         wanted4.s_addr == reinterpret_cast<const sockaddr_in*>(local.data())->sin_addr.s_addr;
-}
-
 }  // namespace
 
 bool Settings::mean(const os::Address& local) const {
   return listening.empty() || std::ranges::any_of(listening, [&](const tsap::ListeningAddress& each) {
-           return each.port == local.port() && is_host(local, each.host);
+           return os::is_address(local, each.host, each.port);
          });
 }
 
