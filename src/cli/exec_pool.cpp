@@ -9,18 +9,14 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
-#include "baton/soc.h"
 #include "os/socket.hpp"
+#include "os/wait.hpp"
 
 namespace baton::cli {
 namespace {
-
-constexpr int retry_ms = 250;
-constexpr std::chrono::milliseconds connect_time{1000};
 
 void tell_address(const os::Result<os::Address>& address, const char* host_variable, const char* port_variable) {
   std::array<char, NI_MAXHOST> host{};
@@ -34,39 +30,15 @@ void tell_address(const os::Result<os::Address>& address, const char* host_varia
 
 }  // namespace
 
-bool PoolLink::connect() {
-  auto number = connect_to({.place = {}, .called = pool_, .calling = {}, .tpdu_size = {}, .timeout = connect_time});
-  if (!number || ::soc_credit(number->get(), credit_) < 0) return false;
-  link_ = std::move(*number);
-  return true;
-}
-
-std::optional<UniqueFd> PoolLink::take() {
-  soc_move move{};
-  const int taken = ::soc_take(link_->get(), &move, 1, 0);
-  if (taken > 0) {
-    std::free(move.blob);
-    UniqueFd end_point{adopt, move.fd};
-    if (move.flags == 0) return end_point;
-    link_.reset();  // a group is for a program that takes over from another one: its listener has all back
-    return std::nullopt;
-  }
-  // Want of descriptors goes by; else the link has ended, or brought octets that cannot be put back.
-  if (taken < 0 && errno != EMFILE && errno != ENFILE) link_.reset();
-  return std::nullopt;
-}
-
-std::optional<UniqueFd> PoolLink::next(FdRef other, bool wanted) {
+std::optional<UniqueFd> next_connection(PoolLink& link, FdRef other, bool wanted) {
   for (;;) {
-    const bool linked = link_ || connect();
-    std::array<pollfd, 2> entries{{{other.get(), POLLIN, 0}, {linked && wanted ? link_->get() : -1, POLLIN, 0}}};
-    // Negative numbers are for the library what they are for poll(2): left out.
-    if (::soc_poll_ms(entries.data(), entries.size(), linked ? -1 : retry_ms) < 0 && errno != EINTR) link_.reset();
+    link.attend();
+    if (wanted && link.waiting() > 0)
+      if (auto connection = link.take()) return connection;
+    // What waits is not wanted now: then the link has nothing to tell.
+    std::array<pollfd, 2> entries{{{other.get(), POLLIN, 0}, {link.waiting() > 0 ? -1 : link.number(), POLLIN, 0}}};
+    (void)os::poll_until(entries, link.due());
     if (entries[0].revents != 0) return std::nullopt;
-    if (entries[1].revents == 0) continue;
-    auto connection = take();
-    if (!connection) continue;
-    if (os::is_tcp(connection->ref(), AF_INET) || os::is_tcp(connection->ref(), AF_INET6)) return connection;
   }
 }
 

@@ -5,34 +5,18 @@
 // Threads: one.
 #pragma once
 
-#include <expected>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "cli/iso_connection.hpp"
-#include "tsap/selector.hpp"
+#include "cli/pool_link.hpp"
 
 namespace baton::cli {
 
-/// A link to the dispatcher, made anew when it has ended.
-class PoolLink {
- public:
-  /// `credit`: how many connections may wait here.
-  PoolLink(const tsap::Selector& pool, int credit) : pool_{pool}, credit_{credit} {}
-
-  /// The next connection, in blocking mode, if `wanted`. Nothing: `other` has something to read.
-  [[nodiscard]] std::optional<UniqueFd> next(FdRef other, bool wanted);
-
- private:
-  [[nodiscard]] bool connect();
-  [[nodiscard]] std::optional<UniqueFd> take();
-
-  tsap::Selector pool_;
-  int credit_;
-  std::optional<IsoNumber> link_;
-};
+/// The next connection of a dispatcher's pool, in blocking mode, if `wanted`. Waits; nothing: `other` has something to
+/// read.
+[[nodiscard]] std::optional<UniqueFd> next_connection(PoolLink& link, FdRef other, bool wanted);
 
 struct ProgramToRun {
   std::string path;

@@ -72,7 +72,8 @@ class ExecVerb {
   ExitStatus start_for_each() {
     PoolLink link{pool_, std::min(options_.limit, most_waiting)};
     for (;;) {
-      auto connection = link.next(signals_.ref(), running_.size() < static_cast<std::size_t>(options_.limit));
+      auto connection =
+          next_connection(link, signals_.ref(), running_.size() < static_cast<std::size_t>(options_.limit));
       if (!connection) {
         if (!hear_signals()) return ExitStatus::Ok;
         continue;
@@ -108,7 +109,7 @@ class ExecVerb {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     PoolLink link{pool_, 1};
-    auto connection = link.next(alive_reading_.ref(), true);
+    auto connection = next_connection(link, alive_reading_.ref(), true);
     if (!connection) ::_exit(0);
     execute(std::move(*connection));
   }

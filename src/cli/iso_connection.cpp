@@ -124,6 +124,18 @@ std::expected<IsoNumber, std::string> connect_to(const Call& call) {
                          sentence};
 }
 
+std::optional<IsoNumber> number_to_ask_with() {
+  IsoNumber number{soc_socket(AF_ISO, SOCK_STREAM, 0)};
+  if (number.get() < 0 || !os::set_nonblocking(FdRef{number.get()}, true) || !bind_as(number.get(), {}))
+    return std::nullopt;
+  return number;
+}
+
+bool ask(const IsoNumber& number, const tsap::Selector& called) {
+  const sockaddr_iso name = to_library({{}, called});
+  return soc_connect(number.get(), &name, sizeof name) == 0;
+}
+
 std::expected<IsoNumber, std::string> listen_as(const tsap::Selector& called) {
   constexpr int backlog = 128;
   IsoNumber number{soc_socket(AF_ISO, SOCK_STREAM, 0)};

@@ -47,6 +47,12 @@ struct Call {
 /// Waits for the answer.
 [[nodiscard]] std::expected<IsoNumber, std::string> connect_to(const Call& call);
 
+/// A number for ask(), several times if need be. Nothing: errno says why.
+[[nodiscard]] std::optional<IsoNumber> number_to_ask_with();
+/// Asks a TSAP of this host, or hears its answer: whether there is a connection. Never waits. EWOULDBLOCK: no answer
+/// yet; the number polls POLLIN when there is one.
+[[nodiscard]] bool ask(const IsoNumber& number, const tsap::Selector& called);
+
 [[nodiscard]] std::expected<IsoNumber, std::string> listen_as(const tsap::Selector& called);
 /// Nothing: there is no connection to be had now. The error: none can be had, for want of descriptors or the like.
 [[nodiscard]] std::expected<std::optional<IsoNumber>, std::string> accept_from(const IsoNumber& listening);
