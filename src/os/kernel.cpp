@@ -2,6 +2,8 @@
 #include "os/kernel.hpp"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <string_view>
@@ -29,9 +31,11 @@ KernelFeatures find_out() noexcept {
   socklen_t size = sizeof number;
   const bool peer_pidfd = getsockopt(one.get(), SOL_SOCKET, so_peerpidfd, &number, &size) == 0;
   const UniqueFd pidfd{adopt, peer_pidfd ? number : -1};
-  return {.sender_pidfd = knows_option(one.ref(), so_passpidfd),
-          .peer_pidfd = peer_pidfd,
-          .descriptor_refusal = knows_option(one.ref(), so_passrights)};
+  return {
+      .sender_pidfd = knows_option(one.ref(), so_passpidfd),
+      .peer_pidfd = peer_pidfd,
+      .descriptor_refusal = knows_option(one.ref(), so_passrights),
+      .thread_pidfd = UniqueFd{adopt, static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), pidfd_thread))}.valid()};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 // Threads: any.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace baton::os {
@@ -26,6 +27,12 @@ inline constexpr int so_passrights = SO_PASSRIGHTS;
 #else
 inline constexpr int so_passrights = 83;
 #endif
+// For pidfd_open(2), of linux/pidfd.h.
+#ifdef PIDFD_THREAD
+inline constexpr unsigned pidfd_thread = PIDFD_THREAD;
+#else
+inline constexpr unsigned pidfd_thread = O_EXCL;
+#endif
 #ifdef SCM_PIDFD
 inline constexpr int scm_pidfd = SCM_PIDFD;
 #else
@@ -36,6 +43,7 @@ struct KernelFeatures {
   bool sender_pidfd = false;        // SO_PASSPIDFD and SCM_PIDFD, Linux 6.5
   bool peer_pidfd = false;          // SO_PEERPIDFD, Linux 6.5
   bool descriptor_refusal = false;  // SO_PASSRIGHTS, Linux 6.16
+  bool thread_pidfd = false;        // PIDFD_THREAD, Linux 6.9
 };
 
 /// Found out at the first call, the same for ever after.
