@@ -51,19 +51,19 @@ bool has_go_note(const std::vector<char>& notes) {
   return std::string_view{notes.data(), notes.size()}.find(name) != std::string_view::npos;
 }
 
-std::optional<std::string> elf_obstacle(std::ifstream& file) {
+std::optional<Obstacle> elf_obstacle(std::ifstream& file) {
   const auto header = read_part<Header>(file, 0, 1);
   std::ifstream own{"/proc/self/exe", std::ios::binary};
   const auto mine = read_part<Header>(own, 0, 1);
   if (!header || !mine || (*header)[0].e_ident[EI_CLASS] != own_class || (*header)[0].e_machine != (*mine)[0].e_machine)
-    return "it is made for another machine than this baton";
+    return Obstacle{"it is made for another machine than this baton", false};
   const auto segments = read_part<Segment>(file, (*header)[0].e_phoff, (*header)[0].e_phnum);
   if (!segments || std::ranges::none_of(*segments, [](const Segment& each) { return each.p_type == PT_INTERP; }))
-    return "it is linked statically, so no library can stand before its calls";
+    return Obstacle{"it is linked statically, so no library can stand before its calls"};
   for (const Segment& each : *segments) {
     if (each.p_type != PT_NOTE) continue;
     const auto notes = read_part<char>(file, each.p_offset, each.p_filesz);
-    if (notes && has_go_note(*notes)) return "it is a Go program, which makes its system calls without libc";
+    if (notes && has_go_note(*notes)) return Obstacle{"it is a Go program, which makes its system calls without libc"};
   }
   return std::nullopt;
 }
@@ -83,7 +83,7 @@ std::optional<std::string> interpreter_of(std::ifstream& file) {
   return found ? std::optional{*found} : std::nullopt;
 }
 
-std::optional<std::string> obstacle(const std::string& path, int depth) {
+std::optional<Obstacle> obstacle(const std::string& path, int depth) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
   std::ifstream file{path, std::ios::binary};
@@ -95,7 +95,9 @@ std::optional<std::string> obstacle(const std::string& path, int depth) {
   const bool raises = ((status.st_mode & S_ISUID) != 0 && status.st_uid != ::geteuid()) ||
                       ((status.st_mode & S_ISGID) != 0 && status.st_gid != ::getegid()) ||
                       (::geteuid() != 0 && ::getxattr(path.c_str(), "security.capability", nullptr, 0) > 0);
-  if (raises) return "it is set-user-ID, set-group-ID or has file capabilities: the system then ignores LD_PRELOAD";
+  if (raises)
+    return Obstacle{"it is set-user-ID, set-group-ID or has file capabilities: the system then ignores LD_PRELOAD",
+                    false};
   const auto magic = read_part<char>(file, 0, SELFMAG);
   if (!magic || std::memcmp(magic->data(), ELFMAG, SELFMAG) != 0) return std::nullopt;  // a script for sh
   return elf_obstacle(file);
@@ -125,6 +127,6 @@ std::expected<std::string, NoProgram> find_program(std::string_view name) {
   return std::unexpected{NoProgram{"there is no program '" + wanted + "'", ExitStatus::NoProgram}};
 }
 
-std::optional<std::string> preload_obstacle(const std::string& path) { return obstacle(path, 0); }
+std::optional<Obstacle> preload_obstacle(const std::string& path) { return obstacle(path, 0); }
 
 }  // namespace baton::cli

@@ -22,8 +22,13 @@ struct NoProgram {
 /// The file that execvp(3) would take for `name`.
 [[nodiscard]] std::expected<std::string, NoProgram> find_program(std::string_view name);
 
-/// Why LD_PRELOAD does not reach the calls of the program in this file, or in the interpreter that its first line
-/// names: a sentence without its full stop. Nothing: it does, as far as the file tells.
-[[nodiscard]] std::optional<std::string> preload_obstacle(const std::string& path);
+/// Why LD_PRELOAD does not reach the calls of a program.
+struct Obstacle {
+  std::string sentence;      // without its full stop
+  bool only_preload = true;  // the program's calls can be answered from outside
+};
+/// Of the program in this file, or of the interpreter that its first line names. Nothing: there is none, as far as the
+/// file tells.
+[[nodiscard]] std::optional<Obstacle> preload_obstacle(const std::string& path);
 
 }  // namespace baton::cli

@@ -10,10 +10,13 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/iso_names.hpp"
 #include "cli/program_file.hpp"
+#include "cli/supervisor.hpp"
+#include "cli/trapped_program.hpp"
 #include "cli/verbs.hpp"
 #include "tsap/listening.hpp"
 
@@ -21,13 +24,15 @@ namespace baton::cli {
 namespace {
 
 constexpr const char* library_name = "libbaton-serve.so";
+constexpr int default_credit = 16;
 constexpr int most_credit = 4096;
 
 struct Options {
   std::string pool;
   std::vector<std::string> listening;
-  int credit = 0;  // 0: the library's own
+  int credit = 0;  // 0: default_credit, the library's own too
   bool inherit = false;
+  bool supervise = false;
   std::vector<std::string> program;
 };
 
@@ -55,9 +60,11 @@ class ServeVerb {
         return fail("--listen takes ADDRESS:PORT, [IPV6-ADDRESS]:PORT or :PORT, not '" + each + "'");
     const auto program = find_program(options_.program.front());
     if (!program) return fail(program.error().sentence, program.error().status);
-    if (const auto obstacle = preload_obstacle(*program))
-      return fail(*program + " cannot be served: " + *obstacle +
+    const auto obstacle = preload_obstacle(*program);
+    if (obstacle && !obstacle->only_preload)
+      return fail(*program + " cannot be served: " + obstacle->sentence +
                   ". Let it use libbaton, or let the dispatcher connect to it");
+    if (obstacle || options_.supervise) return supervise(*program, *pool);
     const auto library = library_path();
     if (!library) return fail(std::string{library_name} + " is not where this baton was installed: install it again");
     // ld.so(8) knows no way to write them.
@@ -72,6 +79,17 @@ class ServeVerb {
   ExitStatus fail(const std::string& sentence, ExitStatus status = ExitStatus::NotBegun) {
     err_ << "baton serve: " << sentence << ".\n";
     return status;
+  }
+
+  ExitStatus supervise(const std::string& path, const tsap::Selector& pool) {
+    std::vector<tsap::ListeningAddress> listening;
+    for (const std::string& each : options_.listening)
+      if (const auto address = tsap::parse_listening_address(each)) listening.push_back(*address);
+    err_.flush();
+    auto program = TrappedProgram::start(path, options_.program);
+    if (!program) return fail(program.error().sentence, program.error().status);
+    const int credit = options_.credit > 0 ? options_.credit : default_credit;
+    return Supervisor{std::move(*program), pool, credit, std::move(listening), err_}.run();
   }
 
   static void set(const char* name, const std::string& value) {
@@ -118,6 +136,8 @@ void add_serve(CLI::App& app, Action& action) {
   verb->add_option("--credit", options->credit, "Connections that may wait for one process (default 16)")
       ->check(CLI::Range(1, most_credit));
   verb->add_flag("--inherit", options->inherit, "Children that execute programs get connections too");
+  verb->add_flag("--supervise", options->supervise,
+                 "Stay as its parent and answer its accept, without a library: always so for Go and static programs");
   verb->add_option("PROGRAM", options->program, "The server and its arguments, after --")->required();
   verb->callback([options, &action] {
     action = [options](std::ostream&, std::ostream& err) { return ServeVerb{*options, err}.run(); };

@@ -5,17 +5,11 @@ import http.client
 import os
 import pwd
 import re
-import socket
 import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Process, ServeTest, free_port, in_threads, until
-
-
-def is_open(port):
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+from serving import BATON, PATIENCE, POOL, Process, ServeTest, free_port, in_threads, is_open, until
 
 
 def request(address, path="/", close=True):

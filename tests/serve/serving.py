@@ -18,6 +18,7 @@ BATON = os.environ["BATON_PROGRAM"]
 GIVER = os.environ["SERVE_GIVER"]
 SERVER = os.environ["SERVE_SERVER"]
 BATOND = os.environ.get("SERVE_BATOND")  # stands in for the giver
+SUPERVISED = "SERVE_SUPERVISED" in os.environ
 PATIENCE = 30  # seconds; far more than anything needs
 POOL = "web"
 LIBC = ctypes.CDLL(None)
@@ -125,6 +126,11 @@ def free_port():
         return reserved.getsockname()[1]
 
 
+def is_open(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def until(condition, what, patience=PATIENCE):
     """Asks again until it holds: what it gave then."""
     deadline = time.monotonic() + patience
@@ -175,7 +181,11 @@ class ServeTest(unittest.TestCase):
         return self.start(Batond(self.env, self.folder) if BATOND else Giver(self.env, port))
 
     def serve(self, *program, options=(), env=None, **more):
-        return self.start(Process([BATON, "serve", "--tsap", POOL, *options, "--", *program], env or self.env, **more))
+        options = [*options, *(["--supervise"] if SUPERVISED else [])]
+        return self.start_plain([BATON, "serve", "--tsap", POOL, *options, "--", *program], env, **more)
+
+    def start_plain(self, words, env=None, **more):
+        return self.start(Process(words, env or self.env, **more))
 
 
 def in_threads(count, work):
