@@ -265,8 +265,8 @@ int soc_hold(int link, struct soc_move* moves, int count);
  * died): the group is off, and everything comes back by soc_outcomes. */
 int soc_commit(int link, int timeout_ms);
 
-/* Listener, before the commit: the group is off, and everything comes back by soc_outcomes. ENOENT: this end gives none,
- * or it is committed. */
+/* Listener, before the commit: the group is off, and everything comes back by soc_outcomes. ENOENT: this end gives
+ * none, or it is committed. */
 int soc_abort(int link);
 
 /* Server, after SOC_GROUP_END: says that it is ready and waits for the commit: how many end points are now usable under
@@ -275,8 +275,8 @@ int soc_abort(int link);
  * complete. */
 int soc_ready(int link, int timeout_ms);
 
-/* Server, before the commit: it does not take the group, all of which stays with the listener. The parked numbers are to
- * be closed. One that this end gives on the same link goes on: that is soc_abort's. ENOENT: none has come; EPROTO:
+/* Server, before the commit: it does not take the group, all of which stays with the listener. The parked numbers are
+ * to be closed. One that this end gives on the same link goes on: that is soc_abort's. ENOENT: none has come; EPROTO:
  * it is committed. */
 int soc_decline(int link);
 
