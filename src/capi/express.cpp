@@ -25,6 +25,7 @@ Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> 
                handoff::ListenerMachine::Manner manner, std::vector<std::byte>& octets, endpoint::Failure& why) {
   Moves moves;
   std::size_t in_frame = 0;
+  const handoff::MoveId first = next_ids(*link, asked.size());
   for (soc_move& each : asked) {
     if (each.length > handoff::max_user_data - octets.size() || each.blob_length > SOC_BLOB_MAX) {
       why = {Fault::TooLong, {}};
@@ -32,7 +33,7 @@ Moves make_all(const std::shared_ptr<endpoint::Link>& link, std::span<soc_move> 
     }
     if (each.blob_length <= handoff::max_blob_in_frame) in_frame += each.blob_length;
     if (!moves.empty() && in_frame > handoff::max_frame) break;
-    auto move = make_move(link, each.fd, manner);
+    auto move = make_move(link, each.fd, manner, first + moves.size());
     if (!move) {
       why = move.error();
       (void)report(why);

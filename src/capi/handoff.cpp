@@ -119,7 +119,7 @@ ssize_t send_offer(int s, const LinkAt& at, const msghdr& message, cmsg_redhdr& 
   if (!number) return report(number.error());
   if (*number < 0) return report(Fault::WrongFamily);
   if (header.domain != AF_ISO && resolve_iso(*number)) return report(Fault::WrongFamily);
-  auto move = make_move(at.link, *number, handoff::ListenerMachine::Manner::Seed);
+  auto move = make_move(at.link, *number, handoff::ListenerMachine::Manner::Seed, next_ids(*at.link, 1));
   if (!move) return report(move.error());
   if (to_domain((*move)->description.family) != header.domain) {
     unmake_move(**move);

@@ -23,19 +23,6 @@ using endpoint::Fault;
 using endpoint::to_frame;
 using handoff::ListenerMachine;
 
-/// Unique on every link, and the same in the traces of both processes: the process in the upper half, a counter below.
-handoff::MoveId next_id() {
-  static std::atomic<std::uint32_t> counter{0};
-  // A forked child is another process, and its generation another one.
-  static std::atomic<std::uint64_t> process{0};
-  static std::atomic<std::uint32_t> known_in{~std::uint32_t{0}};
-  if (known_in.load(std::memory_order_acquire) != endpoint::generation()) {
-    process.store(static_cast<std::uint64_t>(os::process_id()), std::memory_order_relaxed);
-    known_in.store(endpoint::generation(), std::memory_order_release);
-  }
-  return process.load(std::memory_order_relaxed) << 32U | counter.fetch_add(1, std::memory_order_relaxed);
-}
-
 /// BATON_STRICT=1: look for what costs too much to look for at every move.
 bool strict() {
   static const bool on = [] {
@@ -120,13 +107,14 @@ endpoint::Result<void> describe_iso(FdRef end_point, endpoint::IsoSocket& socket
 /// What every end point is asked before it moves; the move, which nobody knows of yet. `known`: its cookie, or 0.
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> prepare_move(const std::shared_ptr<endpoint::Link>& link,
                                                                     int number, ListenerMachine::Manner manner,
-                                                                    handoff::Family family, std::uint64_t known = 0) {
+                                                                    handoff::MoveId id, handoff::Family family,
+                                                                    std::uint64_t known = 0) {
   const FdRef end_point{number};
   if (strict() && os::watched_by_epoll(end_point)) return fail(Fault::Watched);
   if (endpoint::uses(number) > 0) return fail(Fault::Busy);
   const auto cookie = known != 0 ? os::Result<std::uint64_t>{known} : os::cookie(end_point);
   if (!cookie) return fail(cookie.error());
-  auto move = std::make_shared<endpoint::GivenMove>(link, next_id(), manner, number);
+  auto move = std::make_shared<endpoint::GivenMove>(link, id, manner, number);
   move->real_cookie = *cookie;
   move->description.family = family;
   move->item.family = family;
@@ -135,13 +123,13 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> prepare_move(const std::s
 }
 
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
-    const std::shared_ptr<endpoint::Link>& link, int number, ListenerMachine::Manner manner,
+    const std::shared_ptr<endpoint::Link>& link, int number, ListenerMachine::Manner manner, handoff::MoveId id,
     const std::shared_ptr<endpoint::IsoSocket>& socket) {
   const FdRef end_point{number};
   const auto connection = socket->connection_if_any();
   if (!connection) return fail(socket->ready_to_accept() ? Fault::Listening : Fault::NotConnected);
   if (connection == link) return fail(Fault::Argument);  // over itself
-  auto prepared = prepare_move(link, number, manner, handoff::Family::Iso);
+  auto prepared = prepare_move(link, number, manner, id, handoff::Family::Iso);
   if (!prepared) return prepared;
   const auto move = *prepared;
   move->iso = socket;
@@ -161,19 +149,34 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
 
 }  // namespace
 
+handoff::MoveId next_ids(const endpoint::Link& link, std::size_t count) {
+  static std::atomic<std::uint32_t> counter{0};
+  // A forked child is another process, and its generation another one.
+  static std::atomic<std::uint64_t> process{0};
+  static std::atomic<std::uint32_t> known_in{~std::uint32_t{0}};
+  if (known_in.load(std::memory_order_acquire) != endpoint::generation()) {
+    process.store(static_cast<std::uint64_t>(os::process_id()), std::memory_order_relaxed);
+    known_in.store(endpoint::generation(), std::memory_order_release);
+  }
+  const std::uint32_t end = link.role() == transport::Role::Initiator ? 1U << 31U : 0;
+  const std::uint32_t first = counter.fetch_add(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+  return process.load(std::memory_order_relaxed) << 32U | end | (first & ~(1U << 31U));
+}
+
 endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(const std::shared_ptr<endpoint::Link>& link,
-                                                                 int number, ListenerMachine::Manner manner) {
+                                                                 int number, ListenerMachine::Manner manner,
+                                                                 handoff::MoveId id) {
   const FdRef end_point{number};
   const Target target = resolve(number);
   if (std::holds_alternative<std::shared_ptr<endpoint::GivenMove>>(target)) return fail(Fault::AlreadyMoving);
   if (std::holds_alternative<std::shared_ptr<endpoint::AwaitedMove>>(target)) return fail(Fault::NotConnected);
   if (const auto* socket = std::get_if<std::shared_ptr<endpoint::IsoSocket>>(&target))
-    return make_iso_move(link, number, manner, *socket);
+    return make_iso_move(link, number, manner, id, *socket);
   const auto family = movable_family(end_point);
   if (!family) return std::unexpected{family.error()};
   if (os::urgent_pending(end_point)) return fail(Fault::Urgent);
   const auto* const plain = std::get_if<Plain>(&target);
-  auto prepared = prepare_move(link, number, manner, *family, plain != nullptr ? plain->cookie : 0);
+  auto prepared = prepare_move(link, number, manner, id, *family, plain != nullptr ? plain->cookie : 0);
   if (!prepared) return prepared;
   const auto move = *prepared;
   if (manner == ListenerMachine::Manner::Seed) {

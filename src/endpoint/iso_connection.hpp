@@ -74,6 +74,8 @@ class IsoConnection : public std::enable_shared_from_this<IsoConnection> {
   [[nodiscard]] Lock try_lock() const { return Lock{mutex_, std::try_to_lock}; }
   [[nodiscard]] transport::State state(const Lock&) const noexcept { return machine_.state(); }
   [[nodiscard]] const transport::Connection& machine(const Lock&) const noexcept { return machine_; }
+  /// Never changes.
+  [[nodiscard]] transport::Role role() const noexcept { return machine_.role(); }
   [[nodiscard]] tsap::IsoAddress local_address(const Lock&) const;
   [[nodiscard]] tsap::IsoAddress peer_address(const Lock&) const;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Who ends a group ends that one: soc_abort what this end gives, soc_decline what it is given, also where both ends of a
-// link give at the same time.
+// Who ends a group ends that one: soc_abort what this end gives, soc_decline what it is given, also where both ends of
+// a link give at the same time.
 #include <fcntl.h>
 #include <poll.h>
 
@@ -290,6 +290,32 @@ TEST_F(Groups, OneOfADeadListenerIsDeclinedLikeAnyOther) {
     EXPECT_EQ(next.value.error, ECONNRESET);
     close_in(*server_, {parked.number, at.in_server});
   }
+}
+
+TEST_F(Groups, TheIdsOfALinksTwoEndsDiffer) {
+  // By it alone an ABORT says which group is meant, and the two processes may have one number, in two namespaces.
+  const auto id_of_offer = [](Agent& agent, int link, const RawPeer& peer) {
+    const auto offered = agent.call([link] {
+      const UniqueFd listening = test::tcp_listen(AF_INET);
+      const UniqueFd client = test::tcp_connect(AF_INET, test::port_of(listening.ref()));
+      const int number = ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      const Step made = system_tests::offer(link, number, AF_INET);
+      return soc_close(number) == 0 && made.ok();
+    });
+    EXPECT_TRUE(offered.value);
+    return move_in(peer.receive_frame(static_cast<std::uint8_t>(handoff::FrameType::Offer)));
+  };
+  constexpr std::uint64_t end = 1U << 31U;
+  const RawListener villain{folder_.path(), "H"};
+  const ToHostile to = link_to(villain);
+  RawPeer from{folder_.path(), "S"};
+  const int accepted = accept_from(from);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(id_of_offer(*listener_, to.link, to.peer) & end);
+    EXPECT_FALSE(id_of_offer(*server_, accepted, from) & end);
+  }
+  close_in(*listener_, {to.link});
+  close_in(*server_, {accepted});
 }
 
 }  // namespace

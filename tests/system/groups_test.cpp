@@ -109,7 +109,8 @@ TEST_F(Groups, AForkedChildOfTheListenerHoldsNothing) {
     }
     soc_move move{};
     const bool nothing = soc_commit(link, 0) == -1 && errno == EPERM && soc_abort(link) == -1 && errno == EPERM &&
-                         soc_decline(link) == -1 && errno == EPERM && soc_outcomes(link, &move, 1, 0) == -1 && errno == EPERM;
+                         soc_decline(link) == -1 && errno == EPERM && soc_outcomes(link, &move, 1, 0) == -1 &&
+                         errno == EPERM;
     (void)soc_close(number);
     (void)soc_close(link);
     ::_exit(nothing ? 0 : 1);
@@ -171,6 +172,45 @@ TEST_F(Groups, TwoThreadsHoldAndTwoThreadsTake) {
     for (std::size_t i = 0; i < count; ++i) served += soc_write(parked[i], "x", 1) == 1 ? 1 : 0;
     for (std::size_t i = 0; i < count; ++i) soc_close(parked[i]);
     return ready == served.load() ? ready : -1;
+  });
+  EXPECT_EQ(taking.value, 2 * in_threads);
+  EXPECT_EQ(giving.get().value, 2 * in_threads);
+  for (const Connection& each : all) EXPECT_EQ(read_some(each.client.get(), 1), "x");
+}
+
+TEST_F(Groups, TwoThreadsGiveManyAtOnce) {
+  EXPECT_EQ(server_->call([link = at_.in_server] { return soc_credit(link, 4 * in_threads); }).value, 4 * in_threads);
+  std::vector<Connection> all;
+  std::array<int, 2 * in_threads> numbers{};
+  for (int& number : numbers) number = all.emplace_back(connect_client()).number;
+  auto giving = listener_->start([link = at_.in_listener, numbers] {
+    std::array<std::array<soc_move, in_threads>, 2> moves{};
+    for (std::size_t i = 0; i < numbers.size(); ++i) moves[i % 2][i / 2].fd = numbers[i];
+    std::atomic<int> here{0};
+    const auto give_half = [&](std::size_t half) {
+      for (++here; here < 2;) {
+      }
+      for (int given = 0; given < in_threads;) {
+        const int more = soc_give(link, moves[half].data() + given, in_threads - given);
+        if (more < 0) return;
+        given += more;
+      }
+    };
+    std::thread other{give_half, 1};
+    give_half(0);
+    other.join();
+    int moved = 0;
+    for (std::size_t i = 0; i < numbers.size(); ++i) moved += outcome_one(link, limit_ms).error == 0 ? 1 : 0;
+    return moved;
+  });
+  const auto taking = server_->call([link = at_.in_server] {
+    int served = 0;
+    while (served < 2 * in_threads) {
+      const Told told = take_one(link, limit_ms);
+      if (told.value != 1) return served;
+      served += soc_write(told.number, "x", 1) == 1 && soc_close(told.number) == 0 ? 1 : 0;
+    }
+    return served;
   });
   EXPECT_EQ(taking.value, 2 * in_threads);
   EXPECT_EQ(giving.get().value, 2 * in_threads);
