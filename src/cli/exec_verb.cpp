@@ -63,14 +63,15 @@ class ExecVerb {
   }
 
  private:
+  void tell(const std::string& sentence) { err_ << "baton exec: " << sentence << ".\n" << std::flush; }
   ExitStatus fail(const std::string& sentence, ExitStatus status = ExitStatus::NotBegun) {
-    err_ << "baton exec: " << sentence << ".\n";
+    tell(sentence);
     return status;
   }
 
   /// One process for each connection, by this one's link.
   ExitStatus start_for_each() {
-    PoolLink link{pool_, std::min(options_.limit, most_waiting)};
+    PoolLink link{pool_, std::min(options_.limit, most_waiting), [this](const auto& sentence) { tell(sentence); }};
     for (;;) {
       auto connection =
           next_connection(link, signals_.ref(), running_.size() < static_cast<std::size_t>(options_.limit));
@@ -81,7 +82,7 @@ class ExecVerb {
       const pid_t child = ::fork();
       if (child == 0) execute(std::move(*connection));
       if (child < 0)
-        err_ << "baton exec: no process for a connection: " << std::strerror(errno) << ".\n" << std::flush;
+        tell(std::string{"no process for a connection: "} + std::strerror(errno));
       else
         running_.insert(child);
     }
@@ -92,7 +93,7 @@ class ExecVerb {
     for (;;) {
       while (running_.size() < static_cast<std::size_t>(options_.processes)) {
         const pid_t child = ::fork();
-        if (child == 0) wait_and_execute();
+        if (child == 0) wait_and_execute(running_.empty());
         if (child < 0) return fail(std::string{"no process: "} + std::strerror(errno));
         running_.insert(child);
       }
@@ -102,13 +103,16 @@ class ExecVerb {
     }
   }
 
-  [[noreturn]] void wait_and_execute() {
+  /// `speaks`: one of them tells what all see.
+  [[noreturn]] void wait_and_execute(bool speaks) {
     alive_writing_.reset();
     signals_.reset();
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    PoolLink link{pool_, 1};
+    PoolLink link{pool_, 1, [this, speaks](const auto& sentence) {
+                    if (speaks) tell(sentence);
+                  }};
     auto connection = next_connection(link, alive_reading_.ref(), true);
     if (!connection) ::_exit(0);
     execute(std::move(*connection));

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 
 #include "baton/soc.h"
 #include "os/process.hpp"
@@ -43,14 +44,23 @@ bool PoolLink::answered() {
     }
     state_ = State::Open;
     pause_ = {};
+    if (!std::exchange(complaint_, {}).empty()) tell_("TSAP " + pool_.printable() + " takes it now");
     return true;
   }
-  if (errno == EWOULDBLOCK && os::monotonic_now() < retry_at_) return false;
-  if (errno == EWOULDBLOCK)
+  const int error = errno;
+  if (error == EWOULDBLOCK && os::monotonic_now() < retry_at_) return false;
+  complain();
+  if (error == EWOULDBLOCK)
     lost(Duration{0});
   else
     retry_later();
   return false;
+}
+
+void PoolLink::complain() {
+  std::string complaint = "it waits for TSAP " + pool_.printable() + ": " + ::soc_error_text();
+  if (complaint != complaint_) tell_(complaint);
+  complaint_ = std::move(complaint);
 }
 
 void PoolLink::read() {

@@ -12,7 +12,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "base/time.hpp"
 #include "base/unique_fd.hpp"
@@ -23,8 +26,10 @@ namespace baton::cli {
 
 class PoolLink {
  public:
-  /// `credit`: how many connections may wait here.
-  PoolLink(const tsap::Selector& pool, int credit) : pool_{pool}, credit_{credit} {}
+  /// `credit`: how many connections may wait here. `tell` gets a sentence without its full stop, when it is another one
+  /// than before: why there is no link, and that there is one after all.
+  PoolLink(const tsap::Selector& pool, int credit, std::function<void(const std::string&)> tell)
+      : pool_{pool}, credit_{credit}, tell_{std::move(tell)} {}
 
   /// Connects, hears the answer, reads what has come: whatever is due.
   void attend();
@@ -46,9 +51,12 @@ class PoolLink {
   void read();
   void lost(Duration pause);
   void retry_later();
+  void complain();
 
   tsap::Selector pool_;
   int credit_;
+  std::function<void(const std::string&)> tell_;
+  std::string complaint_;
   State state_ = State::Away;
   std::optional<IsoNumber> link_;
   std::size_t waiting_ = 0;

@@ -44,6 +44,8 @@ ExitStatus Supervisor::run() {
   return program_.status();
 }
 
+void Supervisor::tell(const std::string& sentence) { err_ << "baton serve: " << sentence << ".\n" << std::flush; }
+
 void Supervisor::wait() {
   // What waits on the link is told by bells, so that the link has nothing to tell.
   std::vector<pollfd> entries{{program_.trap().get(), POLLIN, 0},
@@ -75,9 +77,9 @@ void Supervisor::on_call(const os::TrappedCall& call) {
   auto socket = os::descriptor_of(call.thread, call.number);
   if (!os::still_waits(program_.trap(), call)) return;
   if (!socket && socket.error() == os::Errno{EPERM} && !std::exchange(has_complained_, true))
-    err_ << "baton serve: the server's process may not be looked into (ptrace(2)), so it gets no connections: run "
-            "baton serve as the user that the server becomes, or as root.\n"
-         << std::flush;
+    tell(
+        "the server's process may not be looked into (ptrace(2)), so it gets no connections: run baton serve as the "
+        "user that the server becomes, or as root");
   if (!socket || os::tcp_domain(socket->ref()) == AF_UNSPEC) return (void)os::pass(program_.trap(), call);
   if (call.kind == os::TrappedCall::Kind::Accept) return on_accept(call, std::move(*socket));
   // Done here, so that it is known afterwards where the socket listens.

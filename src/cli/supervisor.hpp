@@ -16,6 +16,7 @@
 #include <deque>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "base/time.hpp"
@@ -36,7 +37,12 @@ class Supervisor {
   /// `listening`: which of the program's listening sockets are meant; empty: all of TCP. `err` is for sentences.
   Supervisor(TrappedProgram program, const tsap::Selector& pool, int credit,
              std::vector<tsap::ListeningAddress> listening, std::ostream& err)
-      : program_{std::move(program)}, link_{pool, credit}, meant_{std::move(listening)}, err_{err} {}
+      : program_{std::move(program)},
+        link_{pool, credit, [this](const std::string& sentence) { tell(sentence); }},
+        meant_{std::move(listening)},
+        err_{err} {}
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
 
   /// Until no process of the program is left: the program's status.
   [[nodiscard]] ExitStatus run();
@@ -63,6 +69,7 @@ class Supervisor {
   };
   enum class Given { Yes, NoConnection };
 
+  void tell(const std::string& sentence);
   void wait();
   void answer_calls();
   void on_call(const os::TrappedCall& call);

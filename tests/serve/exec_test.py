@@ -4,9 +4,10 @@
 import os
 import signal
 import socket
+import subprocess
 import unittest
 
-from serving import BATON, PATIENCE, POOL, Process, ServeTest, in_threads, until
+from serving import BATON, PATIENCE, POOL, Process, ServeTest, as_nobody, in_threads, until
 
 
 class Exec(ServeTest):
@@ -52,6 +53,22 @@ class Exec(ServeTest):
         os.kill(baton.popen.pid, signal.SIGTERM)
         self.assertEqual(baton.popen.wait(PATIENCE), 0)
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in waiting), "those that waited have ended")
+
+    def test_why_there_is_no_link_is_told_once(self):
+        for options in ((), ("--pool", "3")):
+            baton = self.start(Process([BATON, "exec", "--tsap", POOL, *options, "--", "cat"], self.env,
+                                       stderr=subprocess.STDOUT))
+            self.assertRegex(baton.line(), rf"^baton exec: it waits for TSAP '{POOL}': .*nobody listens")
+            giver = self.giver()
+            self.assertEqual(baton.line(), f"baton exec: TSAP '{POOL}' takes it now.")
+            self.assertEqual(self.ask(giver.address, b"x")[1], b"x")
+            baton.close()
+            giver.close()
+
+    def test_another_user_is_told_what_to_set(self):
+        self.giver()
+        baton = self.start(Process(as_nobody(BATON, "exec", "--tsap", POOL, "--", "cat"), self.env, stderr=subprocess.STDOUT))
+        self.assertRegex(baton.line(), "it waits for TSAP .*BATON_ALLOW_UIDS")
 
     def test_a_program_goes_on_when_baton_ends(self):
         for options in ((), ("--pool", "1")):

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pwd
 import select
 import signal
 import socket
@@ -31,9 +32,9 @@ def _dies_with_us():
 class Process:
     """A process group of its own, killed at the end. What it writes can be read by lines."""
 
-    def __init__(self, words, env=None, stdin=subprocess.PIPE):
+    def __init__(self, words, env=None, stdin=subprocess.PIPE, stderr=None):
         # Not text: a line that waits in Python's buffer would not show in select.
-        self.popen = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, env=env, start_new_session=True,
+        self.popen = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=env, start_new_session=True,
                                       preexec_fn=_dies_with_us, bufsize=0)
         self._pending = b""
 
@@ -66,6 +67,11 @@ class Process:
         for stream in (self.popen.stdin, self.popen.stdout):
             if stream:
                 stream.close()
+
+
+def as_nobody(*words):
+    """The words by which another user runs these; whoever tests is root."""
+    return ("setpriv", f"--reuid={pwd.getpwnam('nobody').pw_uid}", "--clear-groups", *words)
 
 
 class Giver(Process):
@@ -181,8 +187,10 @@ class ServeTest(unittest.TestCase):
         return self.start(Batond(self.env, self.folder) if BATOND else Giver(self.env, port))
 
     def serve(self, *program, options=(), env=None, **more):
-        options = [*options, *(["--supervise"] if SUPERVISED else [])]
-        return self.start_plain([BATON, "serve", "--tsap", POOL, *options, "--", *program], env, **more)
+        return self.start_plain(self.served(*program, options=options), env, **more)
+
+    def served(self, *program, options=()):
+        return [BATON, "serve", "--tsap", POOL, *options, *(["--supervise"] if SUPERVISED else []), "--", *program]
 
     def start_plain(self, words, env=None, **more):
         return self.start(Process(words, env or self.env, **more))

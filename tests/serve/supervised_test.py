@@ -10,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Answer, ServeTest, free_port, in_threads, is_open, until
+from serving import BATON, PATIENCE, POOL, Answer, ServeTest, as_nobody, free_port, in_threads, is_open, until
 
 STATIC = os.environ["SERVE_STATIC_SERVER"]
 
@@ -108,15 +108,20 @@ class Static(SupervisedTest):
         self.assertLessEqual(len(lost), kills)  # that which the process had accepted
 
     def test_by_another_user(self):
-        if os.geteuid() != 0:
-            self.fail("run as root: no other user can be had")
-        nobody = pwd.getpwnam("nobody").pw_uid
-        self.env["BATON_ALLOW_UIDS"] = f"0,{nobody}"
-        words = ("setpriv", f"--reuid={nobody}", "--clear-groups", BATON, "serve", "--tsap", POOL, "--", STATIC, "level")
+        self.env["BATON_ALLOW_UIDS"] = f"0,{pwd.getpwnam('nobody').pw_uid}"
+        words = as_nobody(BATON, "serve", "--tsap", POOL, "--", STATIC, "level")
         server = self.start_plain(words)
         server.port()
         answer = Answer(self.giver().address)
         self.assertEqual(answer.peer, answer.own_text)
+
+
+    def test_another_user_is_told_what_to_set(self):
+        self.giver()
+        server = self.start_plain(as_nobody(*self.served(STATIC, "level")), stderr=subprocess.STDOUT)
+        lines = [server.line(), server.line()]  # in either order
+        self.assertTrue(any(line.startswith("port ") for line in lines), lines)
+        self.assertTrue(any(line.startswith("baton serve: it waits") and "BATON_ALLOW_UIDS" in line for line in lines), lines)
 
 
 class Waiting(SupervisedTest):
