@@ -63,7 +63,7 @@ class ExecVerb {
   }
 
  private:
-  void tell(const std::string& sentence) { err_ << "baton exec: " << sentence << ".\n" << std::flush; }
+  void tell(const std::string& sentence) { err_ << "baton exec: " + sentence + ".\n" << std::flush; }
   ExitStatus fail(const std::string& sentence, ExitStatus status = ExitStatus::NotBegun) {
     tell(sentence);
     return status;

@@ -39,12 +39,15 @@ ExitStatus Supervisor::run() {
     retry_waiting();
     look_after_bells();
     ring();
-    if (listening_.empty()) link_.leave();  // what waits would wait for nobody
+    if (!listening_.empty()) continue;
+    link_.leave();  // what waits would wait for nobody
+    kept_.clear();
   }
   return program_.status();
 }
 
-void Supervisor::tell(const std::string& sentence) { err_ << "baton serve: " << sentence << ".\n" << std::flush; }
+// In one piece, for the server writes there too.
+void Supervisor::tell(const std::string& sentence) { err_ << "baton serve: " + sentence + ".\n" << std::flush; }
 
 void Supervisor::wait() {
   // What waits on the link is told by bells, so that the link has nothing to tell.
@@ -74,8 +77,7 @@ void Supervisor::answer_calls() {
 }
 
 void Supervisor::on_call(const os::TrappedCall& call) {
-  auto socket = os::descriptor_of(call.thread, call.number);
-  if (!os::still_waits(program_.trap(), call)) return;
+  auto socket = os::socket_of(program_.trap(), call);
   if (!socket && socket.error() == os::Errno{EPERM} && !std::exchange(has_complained_, true))
     tell(
         "the server's process may not be looked into (ptrace(2)), so it gets no connections: run baton serve as the "
@@ -149,7 +151,7 @@ bool Supervisor::give(const os::TrappedCall& call, FdRef listening, Kept kept) {
   const auto peer = os::peer_address(connection);
   if (!peer) return false;
   (void)os::set_nonblocking(connection, (call.flags & SOCK_NONBLOCK) != 0);
-  auto given = os::tell_peer(call, os::as_shown(*peer, os::shown_family(listening)));
+  auto given = os::tell_peer(program_.trap(), call, os::as_shown(*peer, os::shown_family(listening)));
   if (given) given = os::give_answer(program_.trap(), call, connection);
   if (given) return true;
   kept_.push_back(std::move(kept));

@@ -8,7 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,7 +66,7 @@ int set_filter() noexcept {
 }
 
 /// pidfd_open(2) of a process by one of its threads.
-Result<UniqueFd> process_of(pid_t thread) noexcept {
+Result<UniqueFd> process_of(pid_t thread) {
   // Most often it is the first one, which has the process's number.
   if (auto pidfd = open_pidfd(thread)) return pidfd;
   if (kernel_features().thread_pidfd) {
@@ -88,14 +87,12 @@ Result<void> respond(FdRef trap, std::uint64_t id, int result, std::uint32_t fla
   return {};
 }
 
-enum class Way { Read, Write };
-/// All of it or nothing.
-bool copy(pid_t thread, Way way, const void* here, std::uint64_t there, std::size_t size) noexcept {
-  const iovec own{const_cast<void*>(here), size};
-  const iovec its{reinterpret_cast<void*>(there), size};
-  const ssize_t copied = way == Way::Read ? ::process_vm_readv(thread, &own, 1, &its, 1, 0)
-                                          : ::process_vm_writev(thread, &own, 1, &its, 1, 0);
-  return copied == static_cast<ssize_t>(size);
+/// All of it or nothing, of the memory that proc_pid_mem(5) shows.
+bool read_at(FdRef memory, std::uint64_t at, void* to, std::size_t size) noexcept {
+  return ::pread(memory.get(), to, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
+}
+bool write_at(FdRef memory, std::uint64_t at, const void* from, std::size_t size) noexcept {
+  return ::pwrite(memory.get(), from, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
 }
 
 }  // namespace
@@ -150,24 +147,31 @@ Result<void> pass(FdRef trap, const TrappedCall& call) noexcept {
   return respond(trap, call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
-Result<void> tell_peer(const TrappedCall& call, const Address& peer) noexcept {
+Result<void> tell_peer(FdRef trap, const TrappedCall& call, const Address& peer) {
   if (call.address == 0) return {};
+  const std::string path = "/proc/" + std::to_string(call.thread) + "/mem";
+  const UniqueFd opened{adopt, ::open(path.c_str(), O_RDWR | O_CLOEXEC)};
+  const Errno error = last_error();
+  if (!still_waits(trap, call)) return failure(ENOENT);
+  if (!opened.valid()) return std::unexpected{error};
+  const FdRef memory = opened.ref();
   socklen_t room = 0;
-  if (!copy(call.thread, Way::Read, &room, call.size, sizeof room)) return failure(EFAULT);
+  if (!read_at(memory, call.size, &room, sizeof room)) return failure(EFAULT);
   if (static_cast<int>(room) < 0) return failure(EINVAL);
   const socklen_t size = peer.size();
   const std::size_t told = std::min(room, size);
-  if (told > 0 && !copy(call.thread, Way::Write, peer.data(), call.address, told)) return failure(EFAULT);
-  if (!copy(call.thread, Way::Write, &size, call.size, sizeof size)) return failure(EFAULT);
+  if (told > 0 && !write_at(memory, call.address, peer.data(), told)) return failure(EFAULT);
+  if (!write_at(memory, call.size, &size, sizeof size)) return failure(EFAULT);
   return {};
 }
 
-Result<UniqueFd> descriptor_of(pid_t thread, int number) noexcept {
-  const auto process = process_of(thread);
+Result<UniqueFd> socket_of(FdRef trap, const TrappedCall& call) {
+  const auto process = process_of(call.thread);
+  if (!still_waits(trap, call)) return failure(ENOENT);
   if (!process) return std::unexpected{process.error()};
-  const auto duplicate = static_cast<int>(::syscall(SYS_pidfd_getfd, process->get(), number, 0));
-  if (duplicate < 0) return failure();
-  return UniqueFd{adopt, duplicate};
+  UniqueFd socket{adopt, static_cast<int>(::syscall(SYS_pidfd_getfd, process->get(), call.number, 0))};
+  if (!socket.valid()) return failure();
+  return socket;
 }
 
 }  // namespace baton::os

@@ -44,7 +44,8 @@ struct TrappedCall {
 
 /// The next call; waits for one unless `trap` polls POLLIN. Nothing: it was given up meanwhile.
 [[nodiscard]] Result<std::optional<TrappedCall>> next_trapped(FdRef trap) noexcept;
-/// Whether it still waits: until then `thread` may be another one by now.
+/// Whether it still waits. What was opened by `thread` before is that thread's then, for its number cannot have been
+/// used again.
 [[nodiscard]] bool still_waits(FdRef trap, const TrappedCall& call) noexcept;
 
 /// The call gives `result`: 0, or an errno where it is negative.
@@ -55,11 +56,10 @@ Result<void> give_answer(FdRef trap, const TrappedCall& call, FdRef connection) 
 Result<void> pass(FdRef trap, const TrappedCall& call) noexcept;
 
 /// Writes `peer` where the program wants it, cut to the room it has, as accept(2) does. EFAULT: there is no such
-/// memory.
-Result<void> tell_peer(const TrappedCall& call, const Address& peer) noexcept;
+/// memory. ENOENT: the call waits no more. EACCES: that process may not be looked into (ptrace(2)).
+Result<void> tell_peer(FdRef trap, const TrappedCall& call, const Address& peer);
 
-/// A duplicate of the open file that `number` is in the process of `thread`, close-on-exec (pidfd_getfd(2)).
-/// EPERM: that process may not be looked into (ptrace(2)).
-[[nodiscard]] Result<UniqueFd> descriptor_of(pid_t thread, int number) noexcept;
+/// A duplicate of the socket's descriptor, close-on-exec (pidfd_getfd(2)). ENOENT as above; EPERM: as EACCES above.
+[[nodiscard]] Result<UniqueFd> socket_of(FdRef trap, const TrappedCall& call);
 
 }  // namespace baton::os

@@ -98,7 +98,7 @@ TEST_F(AcceptTrap, AnotherProcessListensAndAcceptsForAThread) {
   const TrappedCall listens = next();
   EXPECT_EQ(listens.kind, TrappedCall::Kind::Listen);
   EXPECT_EQ(listens.backlog, 8);
-  const auto socket = descriptor_of(listens.thread, listens.number);
+  const auto socket = socket_of(trap_.ref(), listens);
   ASSERT_TRUE(socket);
   EXPECT_TRUE(still_waits(trap_.ref(), listens));
   EXPECT_EQ(::listen(socket->get(), listens.backlog), 0);
@@ -109,13 +109,13 @@ TEST_F(AcceptTrap, AnotherProcessListensAndAcceptsForAThread) {
   EXPECT_EQ(accepts.kind, TrappedCall::Kind::Accept);
   EXPECT_EQ(accepts.flags, SOCK_CLOEXEC);
   EXPECT_NE(accepts.thread, child_);
-  const auto same = descriptor_of(accepts.thread, accepts.number);
+  const auto same = socket_of(trap_.ref(), accepts);
   ASSERT_TRUE(same);
   EXPECT_EQ(*cookie(same->ref()), *cookie(socket->ref()));
   sockaddr_in peer{};
   peer.sin_family = AF_INET;
   peer.sin_port = htons(4711);
-  EXPECT_TRUE(tell_peer(accepts, Address{reinterpret_cast<const sockaddr*>(&peer), sizeof peer}));
+  EXPECT_TRUE(tell_peer(trap_.ref(), accepts, Address{reinterpret_cast<const sockaddr*>(&peer), sizeof peer}));
   auto pair = *seqpacket_pair();
   EXPECT_TRUE(give_answer(trap_.ref(), accepts, pair.second.ref()));
   pair.second.reset();
@@ -152,10 +152,10 @@ TEST_F(AcceptTrap, WhatTheProgramHasNoRoomForIsCutOrRefused) {
   peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const Address address{reinterpret_cast<const sockaddr*>(&peer), sizeof peer};
   TrappedCall call = next();
-  EXPECT_TRUE(tell_peer(call, address));
+  EXPECT_TRUE(tell_peer(trap_.ref(), call, address));
   EXPECT_TRUE(answer(trap_.ref(), call, -EAGAIN));
   call = next();
-  EXPECT_EQ(tell_peer(call, address).error(), Errno{EFAULT});
+  EXPECT_EQ(tell_peer(trap_.ref(), call, address).error(), Errno{EFAULT});
   EXPECT_TRUE(answer(trap_.ref(), call, -EFAULT));
   EXPECT_EQ(status(), 0);
 }
@@ -174,6 +174,7 @@ TEST_F(AcceptTrap, ACallThatASignalEndedTakesNoAnswer) {
   const auto pair = *seqpacket_pair();
   EXPECT_EQ(give_answer(trap_.ref(), call, pair.first.ref()).error(), Errno{ENOENT});
   EXPECT_EQ(answer(trap_.ref(), call, 0).error(), Errno{ENOENT});
+  EXPECT_EQ(socket_of(trap_.ref(), call).error(), Errno{ENOENT});
 }
 
 TEST_F(AcceptTrap, OneTrapAProcess) {
