@@ -69,6 +69,8 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   /// such a pool its name by bind_pools().
   [[nodiscard]] std::expected<void, std::string> apply(routing::Configuration configuration,
                                                        const Inheritance& coming = {});
+  /// At the start, before the event loop runs: waits for the names of hosts that pools connect to, if not for long.
+  void await_hosts();
   /// Accepts no more; `done` is called when nobody waits, nothing is under way and nothing is copied, nor is anything
   /// `busy` with it.
   void drain(std::function<bool()> busy, std::function<void()> done);

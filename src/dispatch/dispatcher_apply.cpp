@@ -9,6 +9,7 @@
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/journal.hpp"
 #include "dispatch/listening.hpp"
+#include "os/process.hpp"
 #include "os/resolve_host.hpp"
 
 namespace baton::dispatch {
@@ -16,6 +17,8 @@ namespace {
 
 /// How long clients wait for the workers of the batond before: they pause before they connect again.
 constexpr std::chrono::seconds workers_come_within{10};
+/// How long a start waits for names to be looked up; what has not been found by then comes later.
+constexpr std::chrono::seconds hosts_come_within{5};
 
 }  // namespace
 
@@ -137,14 +140,22 @@ std::expected<void, std::string> Dispatcher::open_pool(const routing::Pool& sett
   if (!pool) return std::unexpected{pool_failure(settings, pool.error())};
   if (settings.kind == routing::PoolKind::Connect) {
     // Whichever of its targets has come or gone with the configuration.
-    for (const auto& here : pools_)
-      if (here->settings().name == settings.name) (*pool)->drain_targets(here->drained_targets());
+    for (const auto& here : pools_) {
+      if (here->settings().name != settings.name) continue;
+      (*pool)->drain_targets(here->drained_targets());
+      (*pool)->know_hosts_of(*here);
+    }
     if (expected) (*pool)->drain_targets(before->drained_targets);
   } else if (expected) {
     (*pool)->expect(before->workers, before->drained, Clock::now() + workers_come_within);
   }
   opening.pools.push_back(std::move(*pool));
   return {};
+}
+
+void Dispatcher::await_hosts() {
+  const Instant until = os::monotonic_now() + hosts_come_within;
+  for (const auto& pool : pools_) pool->await_hosts(until);
 }
 
 void Dispatcher::adopt(Opening opening) {
@@ -175,6 +186,7 @@ void Dispatcher::adopt(Opening opening) {
       opening.pools[i] = std::move(*here);
       pools_.erase(here);
       opening.pools[i]->set_settings(settings);
+      opening.pools[i]->look_up_hosts();
     }
     pools.push_back(std::move(opening.pools[i]));
   }

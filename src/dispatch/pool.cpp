@@ -8,7 +8,6 @@
 
 #include "base/bytes.hpp"
 #include "dispatch/journal.hpp"
-#include "os/resolve_host.hpp"
 #include "os/socket.hpp"
 
 namespace baton::dispatch {
@@ -170,17 +169,40 @@ void Pool::add_targets() {
       try_target(i);
       continue;
     }
-    auto addresses = os::resolve_host(target.host, target.port, os::Lookup::Names);
-    if (!addresses)
-      journal().error("pool {}: {} has no address, and gets no connection before a restart or a change of the pool",
-                      settings_.name, name_of(target));
-    addresses_.push_back(std::move(addresses).value_or(std::vector<os::Address>{}));
+    hosts_.push_back(std::make_unique<HostAddresses>(loop_, target.host, target.port,
+                                                     "pool " + settings_.name + ": " + name_of(target),
+                                                     [this, i] { target_is_elsewhere(i); }));
     Member& member = members_.emplace_back();
     member.id = ++last_id_;
     member.target = i;
     member.name = name_of(target);
     member.key = routing::stable_key(member.name);
   }
+}
+
+bool Pool::is_reachable(const Member& member, Clock::time_point now) const {
+  return now >= member.down_until && !hosts_[*member.target]->all().empty();
+}
+
+void Pool::target_is_elsewhere(std::size_t target) {
+  for (Member& member : members_)
+    if (member.target == target) member.down_until = {};
+  owner_.has_room(*this);
+}
+
+void Pool::look_up_hosts() {
+  for (const auto& host : hosts_) host->look_up_now();
+}
+
+void Pool::await_hosts(Instant until) {
+  for (const auto& host : hosts_) host->await(until);
+}
+
+void Pool::know_hosts_of(const Pool& before) {
+  for (std::size_t i = 0; i < hosts_.size(); ++i)
+    for (std::size_t j = 0; j < before.hosts_.size(); ++j)
+      if (name_of(settings_.targets[i]) == name_of(before.settings_.targets[j]))
+        hosts_[i]->know(before.hosts_[j]->all());
 }
 
 void Pool::try_target(std::size_t target) {
@@ -239,7 +261,7 @@ void Pool::states(std::vector<routing::WorkerState>& states, Duration answer, Cl
       state.credit = silent ? 0 : static_cast<std::uint32_t>(member.worker->credit());
       state.moves = static_cast<std::uint32_t>(member.worker->under_way());
     } else {
-      state.up = now >= member.down_until;
+      state.up = is_reachable(member, now);
       state.credit = no_bound;
       state.moves = static_cast<std::uint32_t>(member.copying);
     }
@@ -253,7 +275,7 @@ void Pool::give(std::size_t index, VisitorPtr visitor) {
   auto first = settings_.proxy_v2 ? proxy_header_for(*visitor) : std::vector<std::byte>{};
   passages_.push_back(std::make_shared<Passage>(loop_, std::move(visitor), member.id, std::move(first),
                                                 static_cast<Passage::Owner&>(*this)));
-  passages_.back()->start(addresses_[*member.target]);
+  passages_.back()->start(hosts_[*member.target]->all());
 }
 
 bool Pool::has_silent(Duration answer, Clock::time_point now) const {
@@ -297,6 +319,7 @@ void Pool::retire() {
     attempt->connecting.reset();
   }
   members_.remove_if([](const Member& member) { return !member.worker; });
+  hosts_.clear();
   for (Member& member : members_) member.worker->drain();
 }
 
@@ -324,7 +347,7 @@ std::vector<WorkerView> Pool::view() const {
       view.counters = member.worker->counters();
     } else {
       view.under_way = member.copying;
-      view.up = Clock::now() >= member.down_until;
+      view.up = is_reachable(member, Clock::now());
     }
   }
   return all;
@@ -380,6 +403,7 @@ void Pool::passage_refused(Passage& passage, VisitorPtr visitor, int error) {
   if (Member* const member = member_of(target)) {
     --member->copying;
     member->down_until = Clock::now() + target_down_for;
+    hosts_[*member->target]->look_up();
   }
   passages_.remove_if([&passage](const auto& each) { return each.get() == &passage; });
   owner_.unreachable(*this, target, std::move(visitor), error);

@@ -3,7 +3,8 @@
 //
 //   Workers   a worker connects to the pool's TSAP                        --> link is up --> its end --> gone
 //   Tsaps     batond connects to each TSAP: not there --> later again --> --> link is up --> its end --> later again
-//   Connect   a target is up until a connection to it fails, then for a while it is not
+//   Connect   a target is up once its name is found until a connection to it fails, then for a while it is not, and
+//             its name is looked up again
 //
 // Invariant: a visitor given to a pool comes out once: moved, passed over to a copied connection, or came_back.
 // Threads: the one of the event loop.
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "dispatch/accept_pause.hpp"
+#include "dispatch/host_addresses.hpp"
 #include "dispatch/passage.hpp"
 #include "dispatch/visitor.hpp"
 #include "dispatch/worker.hpp"
@@ -117,6 +119,12 @@ class Pool final : Worker::Owner, Passage::Owner {
   [[nodiscard]] std::vector<std::string> drained_targets() const;
   /// Those of these names, where it has them.
   void drain_targets(const std::vector<std::string>& names);
+  /// PoolKind::Connect: looks up anew where its targets are; what is known holds meanwhile.
+  void look_up_hosts();
+  /// The first time, without the event loop.
+  void await_hosts(Instant until);
+  /// What another has found out about the targets that it has, too.
+  void know_hosts_of(const Pool& before);
   /// Lets its workers go: no new links, and those there are end once nothing is under way.
   void retire();
   /// Nothing is under way, no worker, no copied connection.
@@ -148,6 +156,8 @@ class Pool final : Worker::Owner, Passage::Owner {
   void finish_target(std::size_t target);
   void target_failed(std::size_t target);
   void add_targets();
+  [[nodiscard]] bool is_reachable(const Member& member, Clock::time_point now) const;
+  void target_is_elsewhere(std::size_t target);
   [[nodiscard]] Member* member_of(const Worker& worker);
   [[nodiscard]] Member* member_of(std::uint64_t id);
   [[nodiscard]] std::uint32_t weight_of(const Member& member) const;
@@ -166,8 +176,8 @@ class Pool final : Worker::Owner, Passage::Owner {
   std::optional<LinkListener> links_;
   std::optional<asio::posix::stream_descriptor> watched_links_;
   AcceptPause links_pause_;
-  std::vector<std::shared_ptr<Attempt>> attempts_;   // PoolKind::Tsaps: one a target
-  std::vector<std::vector<os::Address>> addresses_;  // PoolKind::Connect: of each target
+  std::vector<std::shared_ptr<Attempt>> attempts_;     // PoolKind::Tsaps: one a target
+  std::vector<std::unique_ptr<HostAddresses>> hosts_;  // PoolKind::Connect: of each target
   std::list<Member> members_;
   std::list<std::shared_ptr<Passage>> passages_;
   PoolCounters gone_;

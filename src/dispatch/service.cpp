@@ -125,6 +125,7 @@ class Service final : Upgrade::Owner {
   /// But what the predecessor has still.
   std::expected<void, std::string> open_all(const routing::Configuration& configuration) {
     if (auto applied = dispatcher_.apply(configuration, before()); !applied) return applied;
+    dispatcher_.await_hosts();
     if (auto opened = open_control(configuration.service.control); !opened) return opened;
     const auto& metrics = configuration.service.metrics;
     if (metrics && predecessor_ && text_of(*metrics) == before().metrics) return {};
