@@ -93,7 +93,7 @@ int soc_bind(int s, const void* name, int namelen) {
     const auto address = read_address(name, namelen);
     if (!address) return report(address.error());
     const auto bound = (*socket)->bind(*address);
-    return bound ? 0 : report(bound.error());
+    return bound ? 0 : report_made(bound.error(), "tsap");
   }
   if (std::holds_alternative<Inherited>(target)) return report(Fault::OtherProcess);
   return through(plain::bind(s, name, static_cast<socklen_t>(namelen)));
@@ -302,7 +302,7 @@ int soc_get_statistics(struct soc_statistics* given) {
 
 int soc_status(int on) {
   const auto served = endpoint::serve_status(on != 0);
-  return served ? 0 : report(served.error());
+  return served ? 0 : report_made(served.error(), "status");
 }
 
 int soc_set_host(const char* nsel, const char* addresses) {

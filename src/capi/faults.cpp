@@ -151,9 +151,12 @@ Row row_of(Fault fault) noexcept {
 
 // The sentence is made when somebody asks: a failed read of a non-blocking socket is no occasion for text.
 thread_local endpoint::Failure last_failure{Fault::System, {}};
+// What the failed call would have made is in this sub-folder of the runtime folder.
+thread_local const char* last_sub = nullptr;
 
 int remember(endpoint::Failure failure, int error) noexcept {
   last_failure = failure;
+  last_sub = nullptr;
   errno = error;
   return -1;
 }
@@ -161,7 +164,7 @@ int remember(endpoint::Failure failure, int error) noexcept {
 const char* advice_for(int error) noexcept {
   switch (error) {
     case EACCES:
-      return "the name belongs to a user who is not admitted (BATON_ALLOW_UIDS), or a runtime folder is not safe";
+      return "the name belongs to a user who is not admitted (BATON_ALLOW_UIDS)";
     case EADDRINUSE:
       return "another process has this name";
     case EMFILE:
@@ -171,12 +174,26 @@ const char* advice_for(int error) noexcept {
   }
 }
 
+// Where names are kept and looked up, the folder is the most common reason. Empty where it is all right.
+std::string folder_trouble(bool system, int error) {
+  if (system && os::lacks_room(error)) return "";
+  if (last_sub != nullptr && system) return os::trouble_of_bind(last_sub);
+  if (last_failure.fault == Fault::Refused || (system && error == EACCES)) return os::trouble_of_connect("tsap");
+  return "";
+}
+
 }  // namespace
 
 int report_errno(int error) noexcept { return remember({Fault::System, os::Errno{error}}, error); }
 
 int report(endpoint::Failure failure) noexcept {
   return remember(failure, failure.fault == Fault::System ? os::number(failure.system) : row_of(failure.fault).error);
+}
+
+int report_made(endpoint::Failure failure, const char* sub) noexcept {
+  (void)report(failure);
+  last_sub = sub;
+  return -1;
 }
 
 int report(Fault fault) noexcept { return report(endpoint::Failure{fault, {}}); }
@@ -191,23 +208,29 @@ template ssize_t through(ssize_t) noexcept;
 
 const char* last_sentence() noexcept {
   thread_local std::string sentence;
+  const int before = errno;
   const int error = os::number(last_failure.system);
-  if (last_failure.fault != Fault::System) {
+  const bool system = last_failure.fault == Fault::System;
+  const std::string trouble = folder_trouble(system, error);
+  if (!system) {
     sentence = row_of(last_failure.fault).sentence;
   } else if (error == 0) {
     sentence = "no failure yet";
   } else {
     char text[128];
     sentence = ::strerror_r(error, text, sizeof text);
-    if (const char* advice = advice_for(error)) sentence += std::string{": "} + advice;
+    if (!trouble.empty())
+      sentence += ": " + trouble;
+    else if (const char* advice = advice_for(error))
+      sentence += std::string{": "} + advice;
   }
   if (last_failure.fault == Fault::PartnerRefused)
     sentence += ": " + std::string{cotp::describe(static_cast<cotp::DisconnectReason>(last_failure.detail))};
   if (last_failure.fault == Fault::UnknownHost) sentence += "; looked into " + endpoint::described_hosts();
-  // Where names are looked up, a different folder is the most common reason.
-  if (last_failure.fault == Fault::Refused ||
-      (last_failure.fault == Fault::System && (error == EACCES || error == EADDRINUSE)))
+  if (last_failure.fault == Fault::Refused || (system && (error == EACCES || error == EADDRINUSE)))
     sentence += "; looked into " + os::described_search();
+  if (!system && !trouble.empty()) sentence += "; " + trouble;
+  errno = before;
   return sentence.c_str();
 }
 

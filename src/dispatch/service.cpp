@@ -180,6 +180,8 @@ class Service final : Upgrade::Owner {
     auto listening = place ? listen_for_requests(*place) : std::unexpected{place.error()};
     if (!listening) {
       const int error = os::number(listening.error());
+      if (const std::string trouble = path.empty() ? os::trouble_of_bind("batond") : ""; !trouble.empty())
+        return std::unexpected{"control socket: " + trouble};
       return std::unexpected{
           "control socket " + (path.empty() ? "batond/control in the runtime folder" : path) + ": " +
           (error == EADDRINUSE ? "another batond has it: end it, or give [batond] control" : std::strerror(error))};

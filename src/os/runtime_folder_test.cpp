@@ -2,6 +2,7 @@
 #include "os/runtime_folder.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <vector>
 
@@ -115,6 +116,63 @@ TEST_F(RuntimeFolder, WhatIsWrongWithTheOrderedOneIsSaid) {
   use(root() + "/foreign");
   EXPECT_EQ(bind_error(), EACCES);
   EXPECT_FALSE(connects_below(root()));
+}
+
+/// What is said of a folder with this text in the middle, and that connecting says it of one that is there.
+void expect_trouble(const std::string& text, bool connecting) {
+  EXPECT_NE(trouble_of_bind("tsap").find(text), std::string::npos) << trouble_of_bind("tsap") << "\nnot: " << text;
+  if (connecting)
+    EXPECT_EQ(trouble_of_connect("tsap"), trouble_of_bind("tsap"));
+  else
+    EXPECT_EQ(trouble_of_connect("tsap").find(text), std::string::npos);
+}
+
+TEST_F(RuntimeFolder, TheTroubleNamesTheFolderAndSaysWhatToDo) {
+  use(root() + "/no/such");
+  expect_trouble(root() + "/no/such (BATON_RUNTIME_DIR) cannot be made: the folder above it does not exist", false);
+  use("/proc");
+  expect_trouble("/proc/tsap (BATON_RUNTIME_DIR) cannot be opened or made: No such file or directory", false);
+  use("/proc/self/cmdline");
+  expect_trouble("/proc/self/cmdline (BATON_RUNTIME_DIR) is no folder", true);
+  make(root() + "/world", 0777);
+  use(root() + "/world");
+  expect_trouble(root() + "/world (BATON_RUNTIME_DIR) has mode 0777, so others could change", true);
+  make(root() + "/foreign", 0755, stranger);
+  use(root() + "/foreign");
+  expect_trouble("belongs to user " + std::to_string(stranger) + ": it has to be root's, or this user's (0)", true);
+  make(root() + "/open", 0755);
+  use(root() + "/open");
+  EXPECT_EQ(trouble_of_bind("tsap"), "");
+  EXPECT_EQ(trouble_of_connect("tsap"), "");
+  const std::string closed = "/open/tsap (BATON_RUNTIME_DIR) is closed to this user (" + std::to_string(stranger) + ")";
+  EXPECT_TRUE(as_user(stranger, [&] { expect_trouble(closed, true); }));
+  ASSERT_EQ(::chmod((root() + "/open/tsap").c_str(), 0755), 0);
+  EXPECT_TRUE(as_user(stranger, [&] { expect_trouble(closed, false); }));
+  ASSERT_EQ(::chmod((root() + "/open").c_str(), 0700), 0);
+  EXPECT_TRUE(as_user(stranger, [&] { expect_trouble(closed, true); }));
+}
+
+TEST_F(RuntimeFolder, ARelativeOneIsRefused) {
+  ASSERT_TRUE(in_child([&] {
+    ASSERT_EQ(::chdir(root().c_str()), 0);
+    use("run");
+    EXPECT_EQ(bind_error(), EINVAL);
+    expect_trouble("run (BATON_RUNTIME_DIR) is no absolute path", true);
+    EXPECT_FALSE(exists("run"));
+    make("run", 0700);
+    make("run/tsap", 0700);
+    EXPECT_FALSE(connects_below("run"));
+  }));
+}
+
+TEST_F(RuntimeFolder, WhoHasNoDescriptorLeftHearsNothingOfFolders) {
+  ASSERT_TRUE(in_child([] {
+    const rlimit none{0, 0};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    EXPECT_EQ(bind_error(), EMFILE);
+    EXPECT_EQ(trouble_of_bind("tsap"), "");
+    EXPECT_EQ(trouble_of_connect("tsap"), "");
+  }));
 }
 
 TEST_F(RuntimeFolder, ALinkToAGoodOrderedFolderIsFollowed) {

@@ -226,6 +226,48 @@ TEST_F(Users, AnotherUserIsNotAdmitted) {
   EXPECT_EQ(refused.error, EACCES);
 }
 
+/// What soc_error_text says of a name that cannot be bound in this runtime folder.
+std::string refusal_in(const std::string& folder, int wanted) {
+  ::setenv("BATON_RUNTIME_DIR", folder.c_str(), 1);
+  const int number = soc_socket(AF_ISO, SOCK_STREAM, 0);
+  const sockaddr_iso address = iso_address("S");
+  EXPECT_EQ(soc_bind(number, &address, sizeof address), -1);
+  EXPECT_EQ(errno, wanted);
+  std::string sentence = soc_error_text();
+  EXPECT_EQ(errno, wanted);
+  soc_close(number);
+  return sentence;
+}
+
+TEST_F(Users, WhatIsWrongWithARuntimeFolderIsSaidWithItsPathAndARemedy) {
+  const std::string world = folder_.path() + "/world";
+  ASSERT_EQ(::mkdir(world.c_str(), 0700), 0);
+  ASSERT_EQ(::chmod(world.c_str(), 0777), 0);
+  EXPECT_EQ(refusal_in(folder_.path() + "/no/such", ENOENT),
+            "No such file or directory: the runtime folder " + folder_.path() +
+                "/no/such (BATON_RUNTIME_DIR) cannot be made: the folder above it does not exist: make it");
+  EXPECT_EQ(refusal_in("run", EINVAL),
+            "Invalid argument: the runtime folder run (BATON_RUNTIME_DIR) is no absolute path: in "
+            "each working directory it would be another folder");
+  const std::string unsafe =
+      world + " (BATON_RUNTIME_DIR) has mode 0777, so others could change what is in it: give it mode";
+  EXPECT_NE(refusal_in(world, EACCES).find(unsafe), std::string::npos);
+
+  ::setenv("BATON_RUNTIME_DIR", folder_.path().c_str(), 1);
+  const int number = named_iso();
+  ASSERT_GE(number, 0);
+  ::setenv("BATON_RUNTIME_DIR", world.c_str(), 1);
+  const sockaddr_iso address = iso_address("S");
+  EXPECT_EQ(soc_connect(number, &address, sizeof address), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+  EXPECT_NE(std::string{soc_error_text()}.find(unsafe), std::string::npos) << soc_error_text();
+  ::setenv("BATON_RUNTIME_DIR", folder_.path().c_str(), 1);
+  EXPECT_EQ(soc_connect(number, &address, sizeof address), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+  EXPECT_EQ(std::string{soc_error_text()}.find("has mode"), std::string::npos) << soc_error_text();
+  soc_close(number);
+}
+
 TEST_F(Users, ANameOfAnotherUserIsTaken) {
   Agent server{one};
   Agent squatter{other};
