@@ -31,7 +31,8 @@ struct Boundary {
 
 /// In the victim, where its way begins: waits for the tracer.
 void ask_for_the_tracer();
-/// In its parent. Returns when the victim has been killed or let go; it is still to be reaped, unless it failed first.
+/// In its parent. Returns when the victim has been killed or let go; it is still to be reaped. One that ends before
+/// that fails the caller.
 void kill_at(const Boundary& boundary, pid_t victim);
 
 }  // namespace baton::crash
