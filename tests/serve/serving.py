@@ -196,6 +196,30 @@ class ServeTest(unittest.TestCase):
         return self.start(Process(words, env or self.env, **more))
 
 
+    def killed_at_random(self, address, workers, kills=15):
+        """Kills processes of workers() while clients come: each has one connection in its hands, and no other dies."""
+        answered, lost, done = [], [], []
+
+        def client(number):
+            if number == 0:
+                for turn in range(kills):
+                    goal = len(answered) + 20
+                    until(lambda: len(answered) >= goal, "clients are served")
+                    running = workers()
+                    os.kill(running[turn % len(running)], signal.SIGKILL)
+                done.append(True)
+                return
+            while not done:
+                try:
+                    answered.append(Answer(address).pid)
+                except ConnectionError:
+                    lost.append(number)
+
+        in_threads(7, client)
+        self.assertLessEqual(len(lost), kills)
+        self.assertGreaterEqual(len(answered), 20 * kills)
+
+
 def in_threads(count, work):
     """Runs work(number) in threads; the first failure is raised."""
     failures = []

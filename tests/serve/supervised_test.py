@@ -88,24 +88,7 @@ class Static(SupervisedTest):
         giver = self.giver()
         Answer(giver.address)
         parent = children(server.popen.pid)[0]
-        kills, answered, lost, done = 15, [], [], []
-
-        def client(number):
-            if number == 0:
-                for turn in range(kills):
-                    goal = len(answered) + 20
-                    until(lambda: len(answered) >= goal, "clients are served")
-                    workers = children(parent)
-                    os.kill(workers[turn % len(workers)], signal.SIGKILL)
-                return done.append(True)
-            while not done:
-                try:
-                    answered.append(Answer(giver.address).pid)
-                except ConnectionError:
-                    lost.append(number)
-
-        in_threads(7, client)
-        self.assertLessEqual(len(lost), kills)  # that which the process had accepted
+        self.killed_at_random(giver.address, lambda: children(parent))
 
     def test_by_another_user(self):
         self.env["BATON_ALLOW_UIDS"] = f"0,{pwd.getpwnam('nobody').pw_uid}"

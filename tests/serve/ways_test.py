@@ -254,29 +254,7 @@ class Deaths(ServeTest):
         server.port()
         giver = self.giver()
         until(lambda: len({Answer(giver.address).pid for _ in range(9)}) == 3, "three workers have links")
-        kills = 15
-        answered, lost = [], []
-        done = []
-
-        def client(number):
-            if number == 0:
-                for turn in range(kills):
-                    goal = len(answered) + 20
-                    until(lambda: len(answered) >= goal, "clients are served")
-                    workers = server.children()
-                    os.kill(workers[turn % len(workers)], signal.SIGKILL)
-                done.append(True)
-                return
-            while not done:
-                try:
-                    answered.append(Answer(giver.address).pid)
-                except ConnectionError:
-                    lost.append(number)
-
-        in_threads(7, client)
-        # A worker has one connection at a time in its hands: that one dies with it, no other.
-        self.assertLessEqual(len(lost), kills)
-        self.assertGreaterEqual(len(answered), 20 * kills)
+        self.killed_at_random(giver.address, server.children)
 
 
 if __name__ == "__main__":
