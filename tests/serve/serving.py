@@ -57,8 +57,7 @@ class Process:
         return int(number)
 
     def children(self):
-        with open(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children") as file:
-            return [int(pid) for pid in file.read().split()]
+        return children_of(self.popen.pid)
 
     def close(self):
         with contextlib.suppress(ProcessLookupError):
@@ -67,6 +66,11 @@ class Process:
         for stream in (self.popen.stdin, self.popen.stdout):
             if stream:
                 stream.close()
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def as_nobody(*words):

@@ -10,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Answer, ServeTest, as_nobody, free_port, in_threads, is_open, until
+from serving import BATON, PATIENCE, POOL, Answer, ServeTest, as_nobody, children_of, free_port, in_threads, is_open, until
 
 STATIC = os.environ["SERVE_STATIC_SERVER"]
 
@@ -38,10 +38,6 @@ for line in sys.stdin:
   except Interrupted: say('interrupted')
   except OSError as error: say('error', error.errno)
 """
-
-
-def children(pid):
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class SupervisedTest(ServeTest):
@@ -87,8 +83,8 @@ class Static(SupervisedTest):
         server.port()
         giver = self.giver()
         Answer(giver.address)
-        parent = children(server.popen.pid)[0]
-        self.killed_at_random(giver.address, lambda: children(parent))
+        parent = server.children()[0]
+        self.killed_at_random(giver.address, lambda: children_of(parent))
 
     def test_by_another_user(self):
         self.env["BATON_ALLOW_UIDS"] = f"0,{pwd.getpwnam('nobody').pw_uid}"
@@ -114,7 +110,7 @@ class Waiting(SupervisedTest):
         clients = [self.client(giver.address) for _ in range(3)]
         self.says(first, "accept")
         self.is_served_as_itself(clients[0])
-        os.kill(children(first.popen.pid)[0], signal.SIGKILL)
+        os.kill(first.children()[0], signal.SIGKILL)
         self.assertEqual(first.popen.wait(PATIENCE), 128 + signal.SIGKILL)
         second = self.told()
         for _ in clients[1:]:
@@ -127,7 +123,7 @@ class Waiting(SupervisedTest):
         server = self.told()
         giver = self.giver()
         client = self.client(giver.address)
-        pid = children(server.popen.pid)[0]
+        pid = server.children()[0]
         os.kill(server.popen.pid, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{pid}").exists(), "the server has ended")
         self.says(second := self.told(), "accept")
@@ -161,7 +157,7 @@ class Waiting(SupervisedTest):
     def test_signals_and_timeouts_end_an_accept(self):
         server = self.told()
         giver = self.giver()
-        pid = children(server.popen.pid)[0]
+        pid = server.children()[0]
         self.tell(server, "accept")
         # Trapped, and so in the kernel for good: the supervisor passes the signal on.
         until(lambda: Path(f"/proc/{pid}/wchan").read_text() == "seccomp_do_user_notification" or
