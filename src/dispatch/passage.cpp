@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/bytes.hpp"
 #include "os/tcp.hpp"
 #include "os/tcp_abort.hpp"
 
@@ -31,8 +30,7 @@ bool make_pipe(UniqueFd& out, UniqueFd& in) {
 
 }  // namespace
 
-Passage::Passage(asio::io_context& loop, VisitorPtr visitor, std::uint64_t target, std::vector<std::byte> first,
-                 Owner& owner)
+Passage::Passage(asio::io_context& loop, VisitorPtr visitor, std::uint64_t target, std::string first, Owner& owner)
     : visitor_{std::move(visitor)},
       watched_client_{loop},
       watched_server_{loop},
@@ -184,40 +182,6 @@ void Passage::finish() {
   visitor_.reset();
   server_.reset();
   owner_.passage_over(*this);
-}
-
-std::vector<std::byte> proxy_header_for(const Visitor& visitor) {
-  // "The PROXY protocol", 2.2: signature, version 2 and PROXY, family and stream, length, addresses, ports.
-  constexpr std::array<unsigned char, 12> signature{0x0d, 0x0a, 0x0d, 0x0a, 0,    0x0d,
-                                                    0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
-  const auto& proxied = visitor.facts.proxy;
-  const bool told = proxied && proxied->source && proxied->destination;
-  recognise::IpAddress to;
-  std::uint16_t to_port = 0;
-  std::uint16_t from_port = visitor.peer_port;
-  if (told) {
-    to = *proxied->destination;
-    to_port = proxied->destination_port;
-    from_port = proxied->source_port;
-  } else if (const auto local = visitor.connection.local_address()) {
-    to = recognise::IpAddress::parse(local->ip()).value_or(recognise::IpAddress{});
-    to_port = local->port();
-  }
-  const bool v4 = visitor.source.is_v4() && to.is_v4();
-  const bool v6 = !visitor.source.is_v4() && !to.is_v4();
-  std::array<std::byte, 52> room;
-  ByteWriter writer{room};
-  writer.put(std::as_bytes(std::span{signature}));
-  writer.u8(v4 || v6 ? 0x21 : 0x20);  // LOCAL where the two are not of one family: no addresses
-  writer.u8(v4 ? 0x11 : v6 ? 0x21 : 0x00);
-  writer.u16(static_cast<std::uint16_t>(v4 ? 12 : v6 ? 36 : 0));
-  if (v4 || v6) {
-    writer.put(visitor.source.octets());
-    writer.put(to.octets());
-    writer.u16(from_port);
-    writer.u16(to_port);
-  }
-  return {writer.written().begin(), writer.written().end()};
 }
 
 }  // namespace baton::dispatch

@@ -40,7 +40,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
   };
 
   /// `first`: octets for the target before the client's: a PROXY header.
-  Passage(asio::io_context& loop, VisitorPtr visitor, std::uint64_t target, std::vector<std::byte> first, Owner& owner);
+  Passage(asio::io_context& loop, VisitorPtr visitor, std::uint64_t target, std::string first, Owner& owner);
   ~Passage();
   Passage(const Passage&) = delete;
   Passage& operator=(const Passage&) = delete;
@@ -80,7 +80,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
   asio::posix::stream_descriptor watched_server_;
   asio::steady_timer timer_;
   std::uint64_t target_;
-  std::vector<std::byte> first_;
+  std::string first_;
   Owner& owner_;
   std::vector<os::Address> addresses_;
   std::size_t next_ = 0;
@@ -89,8 +89,5 @@ class Passage : public std::enable_shared_from_this<Passage> {
   std::uint64_t octets_ = 0;
   bool done_ = false;
 };
-
-/// A PROXY header, version 2, that says where `visitor` comes from.
-[[nodiscard]] std::vector<std::byte> proxy_header_for(const Visitor& visitor);
 
 }  // namespace baton::dispatch

@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "dispatch/journal.hpp"
+#include "dispatch/proxy_header.hpp"
 #include "os/socket.hpp"
 
 namespace baton::dispatch {
@@ -270,9 +271,12 @@ void Pool::states(std::vector<routing::WorkerState>& states, Duration answer, Cl
 
 void Pool::give(std::size_t index, VisitorPtr visitor) {
   Member& member = *std::next(members_.begin(), static_cast<std::ptrdiff_t>(index));
-  if (member.worker) return member.worker->give(std::move(visitor));
+  if (member.worker) {
+    visitor->told = is_told_by_proxy(*visitor) ? proxy_header_for(*visitor) : std::string{};
+    return member.worker->give(std::move(visitor));
+  }
   ++member.copying;
-  auto first = settings_.proxy_v2 ? proxy_header_for(*visitor) : std::vector<std::byte>{};
+  auto first = settings_.proxy_v2 ? proxy_header_for(*visitor) : std::string{};
   passages_.push_back(std::make_shared<Passage>(loop_, std::move(visitor), member.id, std::move(first),
                                                 static_cast<Passage::Owner&>(*this)));
   passages_.back()->start(hosts_[*member.target]->all());

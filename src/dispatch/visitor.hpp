@@ -40,7 +40,7 @@ struct Visitor {
   bool counted = false;                      // as one that has arrived
   bool asked_back = false;                   // of the worker that it was given to
   bool resumed = false;                      // another entrance, of another batond perhaps, has admitted it
-  std::string told{};                        // what its new owner is told of it: of a batond that follows
+  std::string told{};                        // what its new owner is told of it: addresses; a batond that follows, all
 };
 using VisitorPtr = std::unique_ptr<Visitor>;
 

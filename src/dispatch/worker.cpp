@@ -106,7 +106,8 @@ void Worker::flush() {
     visitors.assign(std::move_iterator{next}, std::move_iterator{next + count});
     next += count;
     for (const VisitorPtr& visitor : visitors)
-      batch.push_back({.connection = std::move(visitor->connection), .blob = Octets{visitor->told}});
+      batch.push_back(
+          {.connection = std::move(visitor->connection), .blob = tells_ ? Octets{visitor->told} : Octets{}});
     send_batch(batch, visitors);
   }
   // To give is to read: what came meanwhile does not poll readable any more.
@@ -127,6 +128,11 @@ void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& v
       continue;
     }
     error = given.error().number();
+    if (error == EOPNOTSUPP && std::exchange(tells_, false)) {
+      // Its baton is too old for that.
+      for (Outgoing& each : batch) each.blob = {};
+      continue;
+    }
     if (given.error().would_block() || is_of_the_link(given.error())) break;
     // Of this connection alone: gone by itself, or none that can move.
     visitors[begin]->connection = std::move(batch[begin].connection);

@@ -109,6 +109,7 @@ class Worker {
   bool says_more_ = false;  // than is dropped in one turn
   bool flushing_ = false;
   bool watching_ = false;
+  bool tells_ = true;  // it has not shown that it cannot be told what a connection is (Visitor::told)
   bool closing_ = false;
   bool at_end_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds

@@ -6,12 +6,14 @@
 #include <charconv>
 #include <utility>
 
+#include "base/proxy_protocol.hpp"
+
 namespace baton::recognise {
 namespace {
 
 constexpr std::string_view start_1 = "PROXY ";
 constexpr std::size_t longest_line = 107;  // §2.1, CR LF included
-constexpr std::string_view start_2{"\r\n\r\n\0\r\nQUIT\n", 12};
+constexpr std::string_view start_2 = proxy_v2::signature;
 constexpr std::size_t fixed_2 = 16;
 
 // §2.2: the lower half of octet 13, and octet 14.
@@ -20,9 +22,9 @@ constexpr unsigned local = 0;
 constexpr unsigned proxy = 1;
 }  // namespace command
 namespace family {
-constexpr std::uint8_t tcp_v4 = 0x11;
+constexpr std::uint8_t tcp_v4 = proxy_v2::tcp_over_ipv4;
 constexpr std::uint8_t udp_v4 = 0x12;
-constexpr std::uint8_t tcp_v6 = 0x21;
+constexpr std::uint8_t tcp_v6 = proxy_v2::tcp_over_ipv6;
 constexpr std::uint8_t udp_v6 = 0x22;
 constexpr std::uint8_t unix_stream = 0x31;
 constexpr std::uint8_t unix_datagram = 0x32;
