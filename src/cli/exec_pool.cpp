@@ -30,7 +30,7 @@ void tell_address(const os::Result<os::Address>& address, const char* host_varia
 
 }  // namespace
 
-std::optional<UniqueFd> next_connection(PoolLink& link, FdRef other, bool wanted) {
+std::optional<os::HandedOver> next_connection(PoolLink& link, FdRef other, bool wanted) {
   for (;;) {
     link.attend();
     if (wanted && link.waiting() > 0)
@@ -42,12 +42,13 @@ std::optional<UniqueFd> next_connection(PoolLink& link, FdRef other, bool wanted
   }
 }
 
-void become(const ProgramToRun& program, UniqueFd connection) {
-  const FdRef socket = connection.ref();
+void become(const ProgramToRun& program, os::HandedOver client) {
+  const FdRef socket = client.connection.ref();
   (void)os::set_nonblocking(socket, false);
   ::setenv("PROTO", "TCP", 1);
-  tell_address(os::peer_address(socket), "TCPREMOTEIP", "TCPREMOTEPORT");
-  tell_address(os::local_address(socket), "TCPLOCALIP", "TCPLOCALPORT");
+  const auto& told = client.told;
+  tell_address(told ? told->client : os::peer_address(socket), "TCPREMOTEIP", "TCPREMOTEPORT");
+  tell_address(told ? told->destination : os::local_address(socket), "TCPLOCALIP", "TCPLOCALPORT");
   // The library's numbers begin at 3.
   for (int number = STDIN_FILENO; number <= (program.errors_too ? STDERR_FILENO : STDOUT_FILENO); ++number)
     ::dup2(socket.get(), number);

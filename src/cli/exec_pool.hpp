@@ -16,7 +16,7 @@ namespace baton::cli {
 
 /// The next connection of a dispatcher's pool, in blocking mode, if `wanted`. Waits; nothing: `other` has something to
 /// read.
-[[nodiscard]] std::optional<UniqueFd> next_connection(PoolLink& link, FdRef other, bool wanted);
+[[nodiscard]] std::optional<os::HandedOver> next_connection(PoolLink& link, FdRef other, bool wanted);
 
 struct ProgramToRun {
   std::string path;
@@ -26,6 +26,6 @@ struct ProgramToRun {
 
 /// Becomes the program: standard input and output are the connection, whose addresses are in the environment. Comes
 /// back only where it cannot be executed, with errno.
-void become(const ProgramToRun& program, UniqueFd connection);
+void become(const ProgramToRun& program, os::HandedOver client);
 
 }  // namespace baton::cli

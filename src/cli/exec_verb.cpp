@@ -118,8 +118,8 @@ class ExecVerb {
     execute(std::move(*connection));
   }
 
-  [[noreturn]] void execute(UniqueFd connection) {
-    become(program_, std::move(connection));
+  [[noreturn]] void execute(os::HandedOver client) {
+    become(program_, std::move(client));
     ::_exit(static_cast<int>(errno == ENOENT ? ExitStatus::NoProgram : ExitStatus::CannotExecute));
   }
 

@@ -70,7 +70,7 @@ void PoolLink::read() {
   if (events && waiting_ == 0 && (entry.revents & POLLHUP) != 0) lost(Duration{0});
 }
 
-std::optional<UniqueFd> PoolLink::take() {
+std::optional<os::HandedOver> PoolLink::take() {
   while (state_ == State::Open) {
     soc_move move{};
     const int taken = ::soc_take(link_->get(), &move, 1, 0);
@@ -84,13 +84,15 @@ std::optional<UniqueFd> PoolLink::take() {
       lost(error == EMSGSIZE ? longest_pause : Duration{0});
       return std::nullopt;
     }
+    os::HandedOver one{UniqueFd{adopt, move.fd},
+                       os::told_addresses({static_cast<const std::byte*>(move.blob), move.blob_length})};
     std::free(move.blob);
-    UniqueFd end_point{adopt, move.fd};
     if (move.flags != 0) {  // a group is for a program that takes over from another one: its listener has all back
       lost(longest_pause);
       return std::nullopt;
     }
-    if (os::tcp_domain(end_point.ref()) != AF_UNSPEC && !os::is_listening(end_point.ref())) return end_point;
+    const FdRef socket = one.connection.ref();
+    if (os::tcp_domain(socket) != AF_UNSPEC && !os::is_listening(socket)) return one;
   }
   return std::nullopt;
 }

@@ -20,6 +20,7 @@
 #include "base/time.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/iso_connection.hpp"
+#include "os/told_addresses.hpp"
 #include "tsap/selector.hpp"
 
 namespace baton::cli {
@@ -41,7 +42,7 @@ class PoolLink {
   /// Connections that have been read from the link and not taken.
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
   /// A TCP connection, in blocking mode. Nothing: there is none.
-  [[nodiscard]] std::optional<UniqueFd> take();
+  [[nodiscard]] std::optional<os::HandedOver> take();
   /// What was not taken goes elsewhere. The next attend() begins again.
   void leave();
 

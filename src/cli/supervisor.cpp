@@ -137,8 +137,8 @@ Supervisor::Given Supervisor::serve(const os::TrappedCall& call, FdRef listening
     }
     if (link_.waiting() > 0)
       if (auto taken = link_.take()) {
-        os::make_like_accepted(taken->ref(), listening, 0);
-        if (give(call, listening, {std::move(*taken), 0})) return Given::Yes;
+        os::make_like_accepted(taken->connection.ref(), listening, 0);
+        if (give(call, listening, {std::move(taken->connection), 0, taken->told})) return Given::Yes;
         continue;
       }
     if (!rung) return Given::NoConnection;  // else another one may stand behind the bell
@@ -151,7 +151,9 @@ bool Supervisor::give(const os::TrappedCall& call, FdRef listening, Kept kept) {
   const auto peer = os::peer_address(connection);
   if (!peer) return false;
   (void)os::set_nonblocking(connection, (call.flags & SOCK_NONBLOCK) != 0);
-  auto given = os::tell_peer(program_.trap(), call, os::as_shown(*peer, os::shown_family(listening)));
+  const int family = os::shown_family(listening);
+  const auto told = os::as_shown(kept.told, family);
+  auto given = os::tell_peer(program_.trap(), call, told ? told->client : os::as_shown(*peer, family));
   if (given) given = os::give_answer(program_.trap(), call, connection);
   if (given) return true;
   kept_.push_back(std::move(kept));

@@ -60,6 +60,7 @@ class Supervisor {
   struct Kept {
     UniqueFd connection;
     std::uint64_t listening = 0;  // 0: of the link, for any
+    std::optional<os::ToldAddresses> told{};
   };
   /// A call on a blocking socket, for which there is no connection yet.
   struct Waiting {

@@ -25,7 +25,7 @@ constexpr unsigned most_in_a_row = 16;
 unsigned in_a_row = 0;  // in a Section
 
 struct Asked {
-  std::optional<UniqueFd> connection;
+  std::optional<os::HandedOver> taken;
   int error = 0;
 };
 
@@ -49,7 +49,7 @@ bool direct_is_due() {
 /// be asked: it goes on if all were.
 bool goes_on_after_signal() {
   for (int number = 1; number < NSIG; ++number) {
-    struct sigaction action{};
+    struct sigaction action {};
     if (::sigaction(number, nullptr, &action) != 0) continue;
     const bool handled = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
     if (handled && (action.sa_flags & SA_RESTART) == 0) return false;
@@ -82,9 +82,8 @@ int accept_either(const Listener& listener, sockaddr* address, socklen_t* size, 
     Asked asked;
     const bool direct_first = direct_is_due();
     if (!direct_first) asked = ask_door();
-    if (asked.connection) {
-      if (auto ready = accepted(std::move(*asked.connection), listener, flags, {address, size}))
-        return ready->release();
+    if (asked.taken) {
+      if (auto ready = accepted(std::move(*asked.taken), listener, flags, {address, size})) return ready->release();
       continue;
     }
     const int direct = real().accept4(listener.number, address, size, flags);

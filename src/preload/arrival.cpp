@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "os/like_accepted.hpp"
 #include "os/socket.hpp"
+#include "preload/section.hpp"
+#include "preload/told.hpp"
 
 namespace baton::preload {
 
-std::optional<UniqueFd> accepted(UniqueFd taken, const Listener& listener, int flags, const PeerRoom& peer) {
-  const FdRef socket = taken.ref();
+std::optional<UniqueFd> accepted(os::HandedOver taken, const Listener& listener, int flags, const PeerRoom& peer) {
+  const FdRef socket = taken.connection.ref();
   const bool tcp = os::is_tcp(socket, AF_INET) || os::is_tcp(socket, AF_INET6);
   const auto address = os::peer_address(socket);
   if (!tcp || !address || os::is_listening(socket)) {
@@ -18,12 +21,17 @@ std::optional<UniqueFd> accepted(UniqueFd taken, const Listener& listener, int f
     return std::nullopt;
   }
   os::make_like_accepted(socket, FdRef{listener.number}, flags);
-  if (peer.address != nullptr) {
-    const os::Address told = os::as_shown(*address, listener.family);
-    std::memcpy(peer.address, told.data(), std::min(*peer.size, told.size()));
-    *peer.size = told.size();
+  const auto said = os::as_shown(taken.told, listener.family);
+  if (said) {
+    const Section section;
+    told().learn(socket, *said);
   }
-  return taken;
+  if (peer.address != nullptr) {
+    const os::Address client = said ? said->client : os::as_shown(*address, listener.family);
+    std::memcpy(peer.address, client.data(), std::min(*peer.size, client.size()));
+    *peer.size = client.size();
+  }
+  return std::move(taken.connection);
 }
 
 }  // namespace baton::preload

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/unique_fd.hpp"
+#include "os/told_addresses.hpp"
 #include "preload/listeners.hpp"
 
 namespace baton::preload {
@@ -21,7 +22,7 @@ struct PeerRoom {
 
 /// The descriptor with the flags (SOCK_NONBLOCK, SOCK_CLOEXEC) and with the options that a connection has from its
 /// listening socket. Nothing: it is no TCP connection, or its client has gone.
-[[nodiscard]] std::optional<UniqueFd> accepted(UniqueFd taken, const Listener& listener, int flags,
+[[nodiscard]] std::optional<UniqueFd> accepted(os::HandedOver taken, const Listener& listener, int flags,
                                                const PeerRoom& peer);
 
 }  // namespace baton::preload

@@ -121,16 +121,17 @@ bool Door::ready() {
   return false;
 }
 
-os::Result<std::optional<UniqueFd>> Door::take() {
+os::Result<std::optional<os::HandedOver>> Door::take() {
   if (state_ != State::Open) return std::nullopt;
   soc_move move{};
   const int taken = ::soc_take(link_, &move, 1, 0);
   const int error = errno;
   tell_more();
   if (taken > 0) {
+    os::HandedOver one{UniqueFd{adopt, move.fd},
+                       os::told_addresses({static_cast<const std::byte*>(move.blob), move.blob_length})};
     std::free(move.blob);
-    UniqueFd end_point{adopt, move.fd};
-    if (move.flags == 0) return end_point;
+    if (move.flags == 0) return one;
     // A group is for a program that takes over from another one: its listener has all back.
     lost(longest_pause);
     return std::nullopt;

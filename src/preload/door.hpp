@@ -21,6 +21,7 @@
 #include "base/time.hpp"
 #include "base/unique_fd.hpp"
 #include "os/result.hpp"
+#include "os/told_addresses.hpp"
 #include "tsap/selector.hpp"
 
 namespace baton::preload {
@@ -37,7 +38,7 @@ class Door {
   /// Whether take() has something to give, be it an error.
   [[nodiscard]] bool ready();
   /// A connection; nothing: there is none. The error: there is no descriptor for it.
-  [[nodiscard]] os::Result<std::optional<UniqueFd>> take();
+  [[nodiscard]] os::Result<std::optional<os::HandedOver>> take();
 
   /// A bell for a registration, -1 where there is no descriptor for it. It stays the Door's: it comes back by
   /// give_back(), in no set.

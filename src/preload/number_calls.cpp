@@ -16,6 +16,7 @@
 #include "preload/real.hpp"
 #include "preload/section.hpp"
 #include "preload/sets.hpp"
+#include "preload/told.hpp"
 
 using namespace baton;
 using namespace baton::preload;
@@ -36,6 +37,9 @@ bool let_go(int number) {
       break;
     case Kind::Set:
       sets().set_closed(number);
+      break;
+    case Kind::Told:
+      told().forget(number);
       break;
     case Kind::Waited:
       Numbers::set(number, Kind::None);
@@ -73,6 +77,7 @@ int duplicated(int of, int number) {
   if (!section.ours()) return number;
   if (Numbers::kind(of) == Kind::Listener) (void)listeners().learn(number);
   if (Numbers::kind(of) == Kind::Set) sets().set_duplicated(of, number);
+  if (Numbers::kind(of) == Kind::Told) told().duplicated(of, number);
   return number;
 }
 

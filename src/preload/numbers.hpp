@@ -16,6 +16,7 @@ enum class Kind : std::uint8_t {
   Listener,  // listening sockets that get connections (listeners.hpp)
   Set,       // an epoll descriptor in which a Listener is (sets.hpp)
   Waited,    // one in which none is, that the program has waited on
+  Told,      // a connection whose addresses the dispatcher has told (told.hpp)
   Own,       // the library's
 };
 

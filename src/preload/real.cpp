@@ -31,6 +31,8 @@ void fill() noexcept {
   look_up(calls.epoll_wait, "epoll_wait");
   look_up(calls.epoll_pwait, "epoll_pwait");
   look_up(calls.epoll_pwait2, "epoll_pwait2");
+  look_up(calls.getpeername, "getpeername");
+  look_up(calls.getsockname, "getsockname");
   look_up(calls.close, "close");
   look_up(calls.close_range, "close_range");
   look_up(calls.closefrom, "closefrom");

@@ -29,6 +29,8 @@ struct Real {
   int (*epoll_wait)(int, epoll_event*, int, int);
   int (*epoll_pwait)(int, epoll_event*, int, int, const sigset_t*);
   int (*epoll_pwait2)(int, epoll_event*, int, const timespec*, const sigset_t*);  // nullptr before glibc 2.35
+  int (*getpeername)(int, sockaddr*, socklen_t*);
+  int (*getsockname)(int, sockaddr*, socklen_t*);
   int (*close)(int);
   int (*close_range)(unsigned, unsigned, int);  // nullptr before glibc 2.34
   void (*closefrom)(int);                       // the same
