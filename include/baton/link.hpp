@@ -160,7 +160,7 @@ class Link {
     return static_cast<std::size_t>(asked);
   }
   /// Server: announces room for `count` end points in all, each held as a real descriptor: how many are held. take()
-  /// does it with 64 if nobody has. EMFILE.
+  /// does it with 64 if nobody has, and announces what is taken again, unless the last call was with 0. EMFILE.
   [[nodiscard]] std::expected<std::size_t, Error> credit(std::size_t count) noexcept {
     const int held = ::soc_credit(native_handle(), static_cast<int>(std::min<std::size_t>(count, 1U << 20U)));
     if (held < 0) return detail::failed();

@@ -288,7 +288,8 @@ int soc_outcomes(int link, struct soc_move* moves, int count, int timeout_ms);
 int soc_take(int link, struct soc_move* moves, int count, int timeout_ms);
 
 /* Server: announces room for up to `count` express moves in all; each is held as a real descriptor. Returns the number
- * held, or -1. Called with a default of 64 by the first soc_take on a link. */
+ * held, or -1. Called with a default of 64 by the first soc_take on a link, and what is taken is announced again. After
+ * a call with 0, which takes nothing back, nothing is announced until the next call. */
 int soc_credit(int link, int count);
 
 /* AF_ISO connections across exec. soc_export writes what `s` is besides its descriptor into `state` and lets the

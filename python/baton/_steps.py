@@ -174,7 +174,8 @@ class LinkBase(ExpressBase):
 
     def credit(self, count: int) -> int:
         """Server: says that up to `count` given end points are taken; each keeps a descriptor free. Returns how many it
-        is. take_many() says 64 if nobody has said anything."""
+        is. take_many() says 64 if nobody has said anything, and again what has been taken, unless the last call
+        was with 0."""
         return lib.call(lib.library.soc_credit, self._fd, count)
 
     def check_movable(self) -> None:

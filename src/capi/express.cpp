@@ -193,7 +193,7 @@ int soc_take(int link, struct soc_move* moves, int count, int timeout_ms) {
 }
 
 int soc_credit(int link, int count) {
-  if (count < 1) return report(Fault::Argument);
+  if (count < 0) return report(Fault::Argument);
   const auto at = resolve_link(link);
   if (!at) return report(at.error());
   auto lock = at->link->lock();

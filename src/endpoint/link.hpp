@@ -178,6 +178,7 @@ class Link final : public IsoConnection {
   /// A connection that was exported before an exec becomes one of this process again. Argument: the descriptor or the
   /// image is not of one; Touched: somebody has used it meanwhile.
   static Result<void> import(int number, const handoff::CallItem& item, Bytes iso_image);
+  /// 0: what has been announced stays, and nothing is announced from now on, until this is called again.
   Result<std::size_t> announce_credit(const Lock& lock, std::size_t count);
   /// The program has closed the number that stood for an end point to come.
   void decline(const Lock&, const std::shared_ptr<AwaitedMove>& move);
@@ -401,6 +402,7 @@ class Link final : public IsoConnection {
   bool taken_group_over_ = false;          // off, and the program has not been told
   std::size_t promised_ = 0;               // credit whose placeholders a CALL without room has freed
   std::size_t credit_target_ = 0;          // what the program announced
+  bool credit_paused_ = false;             // it says each time itself
   std::vector<HiddenFd> placeholders_;     // one for each express credit announced
 };
 

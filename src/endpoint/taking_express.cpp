@@ -66,7 +66,7 @@ bool Link::on_call(const handoff::Frame& frame, const handoff::Call& call, os::R
 Result<void> Link::top_up_credit() {
   const std::size_t held = placeholders_.size() + arrived_.size();
   // In halves: a CREDIT for each move would be a message for each move. A dead L has no use for it.
-  if (held > credit_target_ / 2 || !listener_alive()) return {};
+  if (credit_paused_ || held > credit_target_ / 2 || !listener_alive()) return {};
   std::uint32_t more = 0;
   if (const auto event = os::event_descriptor())
     for (; held + more < credit_target_; ++more) {
@@ -86,14 +86,15 @@ Result<void> Link::top_up_credit() {
 Result<std::size_t> Link::announce_credit(const Lock& lock, std::size_t count) {
   if (machine_.state() == transport::State::Indicated)
     if (auto confirmed = confirm(lock, {}); !confirmed) return std::unexpected{confirmed.error()};
-  credit_target_ = count;
+  credit_paused_ = count == 0;
+  if (!credit_paused_) credit_target_ = count;
   if (auto announced = top_up_credit(); !announced) return std::unexpected{announced.error()};
   return placeholders_.size();
 }
 
 Result<std::vector<Link::Arrival>> Link::take_arrivals(Lock& lock, std::span<const std::size_t> rooms,
                                                        const Waiting& waiting) {
-  if (credit_target_ == 0) {
+  if (credit_target_ == 0 && !credit_paused_) {
     constexpr std::size_t default_credit = 64;
     if (auto announced = announce_credit(lock, default_credit); !announced) return std::unexpected{announced.error()};
   }

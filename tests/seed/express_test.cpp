@@ -316,6 +316,49 @@ TEST_F(Express, CreditRunsOutAndComesBackWhenTheServerTakes) {
       });
 }
 
+TEST_F(Express, CreditIsAnnouncedByTheServerAloneOnceItSaysSo) {
+  constexpr std::size_t count = 3;
+  play(
+      count,
+      [&] {
+        (void)listening.receive();
+        const int link = steps.connect(server_name);
+        auto guests = accept_clients(steps, count, port);
+        auto moves = moves_of(guests);
+        Steps{Waits::SocPoll}.waiter().prepare(link);
+        for (std::size_t done = 0; done < count; ++done) {
+          (void)announced.receive();
+          require(checked(soc_give(link, moves.data() + done, static_cast<int>(count - done)), "soc_give") == 1,
+                  "as many as have been announced");
+          collect(link, 1);
+          // The server has taken it, and announces nothing by that.
+          if (done + 1 < count)
+            require(soc_give(link, moves.data() + done + 1, 1) == -1 && errno == EAGAIN, "none without being asked");
+          exhausted.send(0);
+        }
+        checked(soc_close(link), "soc_close");
+      },
+      [&] {
+        const int listener = steps.listen(server_name);
+        listening.send(0);
+        const int link = accept_link(listener);
+        require(checked(soc_credit(link, 0), "soc_credit") == 0, "nothing is announced");
+        soc_move none{};
+        require(soc_take(link, &none, 1, 0) == 0, "not by taking either");
+        std::vector<Guest> guests;
+        while (guests.size() < count) {
+          require(checked(soc_credit(link, 1), "soc_credit") == 1, "announced");
+          require(checked(soc_credit(link, 0), "soc_credit") == 1, "it stays announced");
+          announced.send(0);
+          std::ranges::copy(take_some(link, count), std::back_inserter(guests));
+          (void)exhausted.receive();
+        }
+        moved.send(0);
+        for (const Guest& guest : guests) serve_to_the_end(steps, guest.end_point.number, guest.passport);
+        checked(soc_close(link), "soc_close");
+      });
+}
+
 TEST_F(Express, BatchesCrossEachOtherOnOneLink) {
   constexpr std::size_t count = 40;
   const Mailbox other_port;
