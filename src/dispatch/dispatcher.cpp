@@ -63,11 +63,20 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
     ++counters_.refused;
     return say_farewell(std::move(visitor), recognise::Ending::Refused);
   }
-  const bool tried_enough = visitor->refused.size() >= configuration.pools[pool].tries;
+  const bool tried_enough = refusals(*visitor) >= configuration.pools[pool].tries;
   if (!tried_enough && place(visitor, pool)) return;
   if (!tried_enough) return hold(std::move(visitor), pool);
   ++counters_.no_worker;
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+}
+
+/// By workers that are there still, or had it when they died. Who leaves a pool gives back what it has not looked at.
+std::size_t Dispatcher::refusals(const Visitor& visitor) const {
+  constexpr std::size_t most_that_leave = 64;
+  if (visitor.left.size() >= most_that_leave) return visitor.refused.size();
+  return visitor.refused.size() - static_cast<std::size_t>(std::ranges::count_if(visitor.left, [&](auto worker) {
+           return std::ranges::none_of(pools_, [&](const auto& pool) { return pool->has_worker(worker); });
+         }));
 }
 
 /// Where workers of a pool connect: no client calls there.
@@ -258,11 +267,12 @@ void Dispatcher::came_back(Pool& pool, std::uint64_t worker, VisitorPtr visitor,
   }
   // A worker had it: should it be held again, its time begins anew. Without credit it was not.
   if (error != EAGAIN) visitor->hold_until = {};
-  // It has been recalled, and its worker has not refused it.
+  // It has been recalled, or its worker's link has ended before it went there: the worker has not refused it.
   if (frozen_ || successor_ || error == ECANCELED) return route(std::move(visitor), true);
   // No credit, or a full link: it may take it later.
   if (error != EAGAIN) {
     visitor->refused.push_back(worker);
+    if (error == ECONNABORTED) visitor->left.push_back(worker);
     return route(std::move(visitor), true);
   }
   const auto found = plan_->router.find({visitor->listener, visitor->source, visitor->facts});

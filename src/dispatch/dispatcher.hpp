@@ -137,6 +137,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   [[nodiscard]] bool place(VisitorPtr& visitor, std::size_t pool);
   /// Workers of another batond are still to come, to it or to those that it falls back to.
   [[nodiscard]] bool expects(std::size_t pool, Clock::time_point now) const;
+  [[nodiscard]] std::size_t refusals(const Visitor& visitor) const;
   void hold(VisitorPtr visitor, std::size_t pool);
   void retry_held();
   void tick();

@@ -294,6 +294,11 @@ void Pool::recall(std::size_t room, Duration answer, Clock::time_point now) {
     if (member.worker && member.worker->is_silent_for(answer, now)) room -= member.worker->recall(room);
 }
 
+bool Pool::has_worker(std::uint64_t worker) const {
+  return std::ranges::any_of(
+      members_, [&](const Member& member) { return member.id == worker && member.worker && member.worker->is_up(); });
+}
+
 bool Pool::set_draining(std::uint64_t worker, bool on) {
   Member* const member = member_of(worker);
   if (member == nullptr) return false;

@@ -113,6 +113,8 @@ class Pool final : Worker::Owner, Passage::Owner {
   /// Asks such workers for moves back, so that no more than `room` are to come.
   void recall(std::size_t room, Duration answer, Clock::time_point now);
 
+  /// Whether one of that id is up.
+  [[nodiscard]] bool has_worker(std::uint64_t worker) const;
   /// False: there is none of that id.
   bool set_draining(std::uint64_t worker, bool on);
   /// PoolKind::Connect: the names of those that get nothing; of the other kinds none.

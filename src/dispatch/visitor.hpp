@@ -36,11 +36,12 @@ struct Visitor {
   recognise::IpAddress source{};  // the client's: the peer's, or what a PROXY header says
   recognise::Facts facts{};
   std::vector<routing::WorkerId> refused{};  // workers that gave it back
-  Clock::time_point hold_until{};            // set while no worker can take it
-  bool counted = false;                      // as one that has arrived
-  bool asked_back = false;                   // of the worker that it was given to
-  bool resumed = false;                      // another entrance, of another batond perhaps, has admitted it
-  std::string told{};                        // what its new owner is told of it: addresses; a batond that follows, all
+  std::vector<routing::WorkerId> left{};  // of these, those that had not looked at it: where one is gone, it has left
+  Clock::time_point hold_until{};         // set while no worker can take it
+  bool counted = false;                   // as one that has arrived
+  bool asked_back = false;                // of the worker that it was given to
+  bool resumed = false;                   // another entrance, of another batond perhaps, has admitted it
+  std::string told{};                     // what its new owner is told of it: addresses; a batond that follows, all
 };
 using VisitorPtr = std::unique_ptr<Visitor>;
 

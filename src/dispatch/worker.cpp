@@ -123,6 +123,8 @@ void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& v
         at_end_ ? std::unexpected{Error{ECONNRESET}} : link_.give(std::span{batch}.subspan(begin), Deadline::now());
     if (given) {
       if (under_way_.empty()) last_progress_ = Clock::now();
+      // The rest is what it had before: what comes in addition is news.
+      credit_ -= std::min(credit_, *given);
       for (std::size_t i = begin; i < begin + *given; ++i) under_way_.emplace(batch[i].id, std::move(visitors[i]));
       begin += *given;
       continue;
@@ -140,7 +142,10 @@ void Worker::send_batch(std::vector<Outgoing>& batch, std::vector<VisitorPtr>& v
     ++begin;
     error = EAGAIN;
   }
-  if (begin < batch.size() && error != EAGAIN) at_end_ = true;
+  if (begin < batch.size() && error != EAGAIN) {
+    at_end_ = true;
+    error = ECANCELED;  // it was not asked
+  }
   for (std::size_t i = begin; i < batch.size(); ++i) {
     visitors[i]->connection = std::move(batch[i].connection);
     owner_.came_back(*this, std::move(visitors[i]), error);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""batond and a worker whose table of descriptors is full: it gives each connection back."""
+"""batond and workers that do not take what they are given: for want of descriptors, or because they leave."""
 
 import unittest
 
@@ -16,6 +16,12 @@ class Full(House):
         self.assertIsNone(full.poll())
         self.assertGreater(self.pool("p")["refused"], 0)
         self.assertEqual(self.pool("p")["lost"], 0)
+
+    def test_workers_that_leave_have_not_refused(self) -> None:
+        self.start_batond('[pool.p]\nhold = "10s"\ntries = 2\n[[route]]\npool = "p"\nhost = "*"\n')
+        self.start_worker("p", "BACK", "leave")
+        self.assertEqual(self.greeted_by(self.client(http("a"))), "BACK")
+        self.assertGreaterEqual(self.pool("p")["refused"], 4)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 // A worker of batond for the tests: takes connections from the TSAP that its first word names, and answers each
 // client's first octets.
 //
-//   worker TSAP NAME [refuse | stop-after-link | talk]
+//   worker TSAP NAME [refuse | leave | stop-after-link | talk]
 //
 // A client gets "NAME <peer's port>\n", then back what it sends. An ISO client gets a CC with the references of its CR
 // in front. `refuse`: closes its table of descriptors to new ones, so that the library has to give each one back.
+// `leave`: closes its link when something has come, and comes back, five times; then it takes.
 // `stop-after-link`: has credit and stops itself. `talk`: sends user data without end, and takes nothing. Says "ready"
 // in a line when it has the link.
 #include <poll.h>
@@ -85,12 +86,20 @@ int main(int argc, char** argv) {
   if (manner == "stop-after-link") ::raise(SIGSTOP);
   while (manner == "talk" && link.send("nothing that batond asks for")) {
   }
+  int leaves = manner == "leave" ? 5 : 0;
   for (;;) {
     std::vector<pollfd> entries;
     if (link.is_open()) entries.push_back({link.native_handle(), POLLIN, 0});
     for (const auto& [number, client] : clients) entries.push_back({number, POLLIN, 0});
     const int wait = link.is_open() && link.pending().value_or(0) > 0 ? 0 : link.is_open() ? -1 : 100;
     (void)::poll(entries.data(), entries.size(), wait);
+    if (leaves > 0 && entries[0].revents != 0) {
+      --leaves;
+      link.close();
+      link = connect(*tsap);
+      (void)link.credit(64);
+      continue;
+    }
     if (link.is_open()) {
       // All that is there: what the library has read ahead does not poll readable.
       auto taken = link.take(Deadline::now());
