@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <utility>
 
 #include "os/option.hpp"
 #include "os/process.hpp"
@@ -38,6 +40,40 @@ Asked ask_door() {
   return {std::move(*taken), 0};
 }
 
+/// What this thread has accepted from the dispatcher last.
+struct Last {
+  unsigned turn = 0;
+  int number = -1;
+  std::uint64_t cookie = 0;
+};
+thread_local Last last;
+
+/// It accepts again before it waits, and holds what it has accepted before.
+void look_at_last(const Listener& listener) {
+  if (listener.veiled || last.number < 0 || last.turn != Waiting::turn() || door().is_to_take_all()) return;
+  const auto cookie = os::cookie(FdRef{std::exchange(last.number, -1)});
+  if (!cookie || *cookie != last.cookie) return;
+  const Section section;
+  door().takes_all();
+}
+
+int note(UniqueFd connection) {
+  if (!door().is_to_take_all()) last = {Waiting::turn(), connection.get(), os::cookie(connection.ref()).value_or(0)};
+  return connection.release();
+}
+
+void pass_by() {
+  const Section section;
+  door().passed_by();
+}
+
+/// Nothing is there.
+void expect() {
+  if (door().expects()) return;
+  const Section section;
+  door().expect();
+}
+
 bool direct_is_due() {
   const Section section;
   if (in_a_row < most_in_a_row) return false;
@@ -49,7 +85,7 @@ bool direct_is_due() {
 /// be asked: it goes on if all were.
 bool goes_on_after_signal() {
   for (int number = 1; number < NSIG; ++number) {
-    struct sigaction action {};
+    struct sigaction action{};
     if (::sigaction(number, nullptr, &action) != 0) continue;
     const bool handled = action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
     if (handled && (action.sa_flags & SA_RESTART) == 0) return false;
@@ -59,9 +95,11 @@ bool goes_on_after_signal() {
 
 /// Until either side has something, or `until`: 0, or an errno.
 int wait_for_either(int listening, Instant until) {
+  const Waiting waiting;
   int bell = -1;
   {
     const Section section;
+    door().expect();
     bell = door().common_bell();
   }
   pollfd entries[] = {{listening, POLLIN, 0}, {bell, POLLIN, 0}};
@@ -78,18 +116,22 @@ int wait_for_either(int listening, Instant until) {
 int accept_either(const Listener& listener, sockaddr* address, socklen_t* size, int flags) {
   const Duration patience = os::receive_timeout(FdRef{listener.number});
   const Instant until = patience == Duration{0} ? never : os::monotonic_now() + patience;
+  look_at_last(listener);
   for (;;) {
     Asked asked;
     const bool direct_first = direct_is_due();
     if (!direct_first) asked = ask_door();
     if (asked.taken) {
-      if (auto ready = accepted(std::move(*asked.taken), listener, flags, {address, size})) return ready->release();
+      if (auto ready = accepted(std::move(*asked.taken), listener, flags, {address, size}))
+        return note(std::move(*ready));
       continue;
     }
     const int direct = real().accept4(listener.number, address, size, flags);
+    if (direct >= 0) pass_by();
     if (direct >= 0 || errno != EAGAIN) return direct;
     if (direct_first) continue;
     if (asked.error != 0 || !listener.veiled) {
+      expect();
       errno = asked.error != 0 ? asked.error : EAGAIN;
       return -1;
     }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <span>
+#include <utility>
 
 #include "baton/soc.h"
 #include "os/descriptors.hpp"
@@ -24,6 +25,11 @@ constexpr Duration first_pause = std::chrono::milliseconds{20};
 constexpr Duration longest_pause = std::chrono::seconds{1};
 constexpr Duration asking_time = std::chrono::seconds{30};
 constexpr int high_number = 4096;
+
+// A program that has come back to its sockets so many times in a row, each time so soon, does so whatever others do:
+// what is announced may stay while it is away.
+constexpr int trusted_returns = 1000;
+constexpr Duration soon = std::chrono::milliseconds{50};
 
 /// On this host.
 sockaddr_iso address_of(const tsap::Selector& selector) {
@@ -64,12 +70,51 @@ void Door::lead_to(const tsap::Selector& pool, int credit) {
 
 void Door::enter(State state) noexcept {
   state_ = state;
-  open_.store(state == State::Open, std::memory_order_release);
+  expects_ = false;
 }
 
 void Door::attend() {
   if (state_ == State::Asking) ask();
   if (state_ == State::Away && !pool_.empty() && os::monotonic_now() >= retry_at_) start();
+}
+
+void Door::expect() {
+  has_returned();
+  attend();
+  if (state_ == State::Open) announce();
+}
+
+void Door::announce() {
+  const int room = takes_all_ ? credit_ : std::clamp(Waiting::threads(), 1, credit_);
+  if (::soc_credit(link_, room) < 0) return lost(errno == EMFILE || errno == ENFILE ? longest_pause : Duration{0});
+  (void)::soc_credit(link_, 0);
+  expects_ = true;
+}
+
+/// Or has received what was announced.
+bool Door::has_announced() { return state_ == State::Open && (::soc_credit(link_, 0) > 0 || ::soc_pending(link_) > 0); }
+
+void Door::has_returned() {
+  const Instant since = std::exchange(away_since_, never);
+  if (since == never) return;
+  quick_returns_ = os::monotonic_now() - since < soon ? std::min(quick_returns_ + 1, trusted_returns) : 0;
+}
+
+void Door::takes_all() noexcept {
+  takes_all_ = credit_ > 1;
+  expects_ = false;
+}
+
+void Door::passed_by() {
+  expects_ = false;  // before it asks: who begins to wait now looks after the link itself
+  const bool returns = takes_all_ || Waiting::threads() > 0 || (credit_ > 1 && quick_returns_ == trusted_returns);
+  if (!returns && has_announced()) leave();
+  away_since_ = os::monotonic_now();
+}
+
+void Door::turned_from() {
+  expects_ = false;
+  if (Waiting::threads() == 0 && has_announced()) leave();
 }
 
 /// One for several attempts: to be bound costs a file in the runtime folder.
@@ -102,7 +147,8 @@ void Door::ask() {
 }
 
 void Door::opened() {
-  if (::soc_credit(link_, credit_) < 0) return lost(longest_pause);
+  // Nothing is announced but by announce().
+  (void)::soc_credit(link_, 0);
   enter(State::Open);
   pause_ = {};
   os::set_timer(retry_.ref(), never);
@@ -114,6 +160,8 @@ bool Door::ready() {
   const bool events = ::soc_poll_ms(&entry, 1, 0) > 0;
   // What it has read stands no more in the link: another thread's bell, and this one's next wait, are to ring for it.
   tell_more();
+  // It may have been asked for back what was announced.
+  expects_ = false;
   if (!events) return false;
   if (more_told_) return true;
   if ((entry.revents & POLLHUP) == 0) return true;  // a connection waits for a descriptor
@@ -131,7 +179,12 @@ os::Result<std::optional<os::HandedOver>> Door::take() {
     os::HandedOver one{UniqueFd{adopt, move.fd},
                        os::told_addresses({static_cast<const std::byte*>(move.blob), move.blob_length})};
     std::free(move.blob);
-    if (move.flags == 0) return one;
+    if (move.flags == 0) {
+      away_since_ = os::monotonic_now();
+      expects_ = false;  // before it asks, as in passed_by()
+      if (Waiting::threads() > 0) announce();
+      return one;
+    }
     // A group is for a program that takes over from another one: its listener has all back.
     lost(longest_pause);
     return std::nullopt;
@@ -202,6 +255,9 @@ void Door::begin_anew() {
   enter(State::Away);
   retry_at_ = Instant{0};
   pause_ = {};
+  takes_all_ = false;
+  quick_returns_ = 0;
+  away_since_ = never;
 }
 
 bool Door::furnish() {

@@ -10,7 +10,14 @@
 // that the library has received and the program not yet taken, or a retry that is due. Each registration with epoll
 // has one of its own, for a set takes a descriptor once; poll, select and accept share one.
 // Nothing is taken before the program accepts: what waits here is the dispatcher's, and goes elsewhere if this process
-// dies. Threads: in a Section.
+// dies.
+//
+// What is **announced** may come at any time, and waits until the program accepts again: for long, if it serves one
+// client at a time, or waits for another process's leave to accept (a mutex of all workers). So nothing is announced by
+// itself, but when the program waits, or has seen that nothing is there: one for each thread that waits; as many as
+// `baton serve` was told where the program has shown that it takes all before it serves any. Where it turns away with
+// something announced, to a connection of its own or with its sockets out of its sets, the link ends: what comes goes
+// elsewhere. Threads: in a Section.
 #pragma once
 
 #include <atomic>
@@ -26,6 +33,28 @@
 
 namespace baton::preload {
 
+/// A thread that waits for connections.
+class Waiting {
+ public:
+  Waiting() noexcept {
+    ++threads_;
+    ++turn_;
+  }
+  ~Waiting() { --threads_; }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  /// How many there are.
+  [[nodiscard]] static int threads() noexcept { return threads_; }
+  /// How often this thread has waited.
+  [[nodiscard]] static unsigned turn() noexcept { return turn_; }
+  /// In a child of fork(2).
+  static void begin_anew() noexcept { threads_ = 0; }
+
+ private:
+  static inline std::atomic<int> threads_ = 0;
+  static inline thread_local unsigned turn_ = 0;
+};
+
 class Door {
  public:
   /// Once: before it, the Door leads nowhere.
@@ -33,12 +62,21 @@ class Door {
 
   /// Does what is due: connects, or hears the answer. Never waits.
   void attend();
-  /// attend() has nothing to do. Asked outside of Sections too.
-  [[nodiscard]] bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  /// The program is about to wait for connections, or has found none: attend(), and room is announced.
+  void expect();
+  /// expect() has nothing to do. Asked outside of Sections too.
+  [[nodiscard]] bool expects() const noexcept { return expects_; }
   /// Whether take() has something to give, be it an error.
   [[nodiscard]] bool ready();
   /// A connection; nothing: there is none. The error: there is no descriptor for it.
   [[nodiscard]] os::Result<std::optional<os::HandedOver>> take();
+  /// The program takes several before it serves one.
+  void takes_all() noexcept;
+  [[nodiscard]] bool is_to_take_all() const noexcept { return takes_all_; }
+  /// The program has accepted a connection of its own.
+  void passed_by();
+  /// The program's sockets are in none of its sets any more.
+  void turned_from();
 
   /// A bell for a registration, -1 where there is no descriptor for it. It stays the Door's: it comes back by
   /// give_back(), in no set.
@@ -68,12 +106,18 @@ class Door {
   bool furnish();
   void tell_more();
   [[nodiscard]] int make_bell();
+  void announce();
+  [[nodiscard]] bool has_announced();
+  void has_returned();
+  void enter(State state) noexcept;
 
   tsap::Selector pool_;
   int credit_ = 0;
-  void enter(State state) noexcept;
   State state_ = State::Away;
-  std::atomic<bool> open_ = false;
+  std::atomic<bool> expects_ = false;  // Open, and what is announced is as it should be
+  std::atomic<bool> takes_all_ = false;
+  Instant away_since_ = never;  // the last accept; never: the program has waited since
+  int quick_returns_ = 0;       // in a row
   Instant retry_at_ = Instant{0};
   Duration pause_{};
   int link_ = -1;  // the library's number: closed by soc_close

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "os/socket.hpp"
 #include "preload/door.hpp"
@@ -21,11 +22,19 @@ namespace {
 
 void prepare(int set) {
   if (Numbers::kind(set) == Kind::None) Numbers::waited(set);
-  if (Numbers::kind(set) != Kind::Set || (Sets::settled() && door().is_open())) return;
+  if (Numbers::kind(set) != Kind::Set || (Sets::settled() && door().expects())) return;
   const Section section;
   if (!section.ours()) return;
   sets().attach(set);
-  door().attend();
+  if (sets().reads(set)) door().expect();
+}
+
+template <class Call>
+int ask(int set, Call call) {
+  std::optional<Waiting> waiting;
+  if (Numbers::kind(set) == Kind::Set) waiting.emplace();
+  prepare(set);
+  return call();
 }
 
 /// `call` waits for real, at most so long; what it gives is what the program sees, less the library's own events.
@@ -34,8 +43,7 @@ int wait(int set, epoll_event* events, Timeout timeout, Call call) {
   if (!active() || in_section()) return call(timeout);
   const Instant deadline = timeout && *timeout > Duration{0} ? deadline_after(timeout) : never;
   for (Timeout rest = timeout;; rest = timeout && *timeout > Duration{0} ? rest_until(deadline) : timeout) {
-    prepare(set);
-    const int count = call(rest);
+    const int count = ask(set, [&] { return call(rest); });
     if (count <= 0) return count;
     const std::span<epoll_event> seen{events, static_cast<std::size_t>(count)};
     if (!Sets::has_mark(seen)) return count;
@@ -81,6 +89,7 @@ int control(int set, int operation, int number, epoll_event* event) {
         default:
           break;
       }
+    if (outcome == 0 && served && !sets().reads()) door().turned_from();
   }
   if (outcome != 0) errno = error;
   return outcome;

@@ -43,7 +43,7 @@ class Question {
     const Section section;
     shown_ = asked_.end();
     if (!section.ours()) return false;
-    door().attend();
+    door().expect();
     for (auto entry = asked_.begin(); entry != asked_.end(); ++entry) {
       if (Numbers::kind(entry->fd) == Kind::Set) sets().attach(entry->fd);
       // One connection is not shown on two sockets: the program may accept from a blocking one.
@@ -77,6 +77,7 @@ int wait(std::span<pollfd> entries, Timeout timeout, Call call) {
   const Instant deadline = deadline_after(timeout);
   Question question{entries};
   for (Timeout rest = timeout;; rest = rest_until(deadline)) {
+    const Waiting waiting;
     const bool ready = question.prepare();
     const int outcome = question.ask(rest, ready, call);
     if (outcome != 0 || !question.bell_rang() || rest == Duration{0}) return outcome;

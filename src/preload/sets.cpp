@@ -78,6 +78,16 @@ void Sets::removed(int set, int listener) {
   if (Place* const place = place_of(set, listener)) detach(*place);
 }
 
+bool Sets::reads(int set) const {
+  const auto id = ids_.find(set);
+  return id != ids_.end() &&
+         std::ranges::any_of(places, [&](const Place& each) { return each.set == id->second && each.reads(); });
+}
+
+bool Sets::reads() const {
+  return std::ranges::any_of(places, [](const Place& each) { return each.set != 0 && each.reads(); });
+}
+
 bool Sets::settled() noexcept { return without_bell.load(std::memory_order_acquire) == 0; }
 
 void Sets::attach(int set) {

@@ -45,6 +45,10 @@ class Sets {
   void modified(int set, int listener, const epoll_event& wanted);
   void removed(int set, int listener);
 
+  /// Whether a listening socket in it is waited for; in any set.
+  [[nodiscard]] bool reads(int set) const;
+  [[nodiscard]] bool reads() const;
+
   /// Before a wait: all registrations have their bells.
   void attach(int set);
   /// attach() has nothing to do, in whatever set.

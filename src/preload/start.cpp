@@ -22,6 +22,7 @@ namespace {
 std::atomic<bool> is_active = false;
 
 void in_child() {
+  Waiting::begin_anew();
   door().begin_anew();
   sets().bells_lost();
   for (int number = 0; number < Numbers::size; ++number)

@@ -107,7 +107,7 @@ control = "{self.control}"
 address = ["127.0.0.1:0", "[::1]:0"]
 [pool.{POOL}]
 [[route]]
-protocol = ["http", "postgres"]
+protocol = ["http", "postgres", "unknown"]
 pool = "{POOL}"
 """)
         super().__init__([BATOND, "--config", configuration], env)

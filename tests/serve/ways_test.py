@@ -230,8 +230,14 @@ class Deaths(ServeTest):
         until(lambda: len({Answer(giver.address).pid for _ in range(9)}) == 3, "three workers have links")
         workers = server.children()
         stopped = workers[0]
+
+        def state():
+            return Path(f"/proc/{stopped}/stat").read_text().split()[2]
+
+        # One that waits has said that it takes one.
+        until(lambda: state() == "S", "it waits")
         os.kill(stopped, signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{stopped}/stat").read_text().split()[2] == "T", "stopped")
+        until(lambda: state() == "T", "stopped")
         answers = []
 
         def client(_):
