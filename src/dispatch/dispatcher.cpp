@@ -16,6 +16,9 @@ namespace baton::dispatch {
 namespace {
 
 constexpr std::chrono::milliseconds tick_time{50};
+
+// Workers say again and again for how many they have room, and in between for none: that is no reason to fall back.
+constexpr std::chrono::milliseconds busy_for_a_moment{100};
 constexpr std::chrono::seconds between_complaints{5};
 
 std::string client_of(const Visitor& visitor) {
@@ -96,7 +99,11 @@ bool Dispatcher::place(VisitorPtr& visitor, std::size_t pool) {
     if (!expects) pools_[each]->states(workers_[each], plan_->configuration.limits.answer, now);
     expects = expects || pools_[each]->expects(now);
   }
-  const auto placement = plan_->balancers.place(pool, workers_, visitor->source, visitor->refused);
+  const bool patient = plan_->configuration.pools[pool].hold > busy_for_a_moment &&
+                       (visitor->busy_since == Clock::time_point{} || now - visitor->busy_since < busy_for_a_moment);
+  const auto placement = plan_->balancers.place(pool, workers_, visitor->source, visitor->refused, patient);
+  if (!placement && placement.error() == routing::NoWorker::AllBusy && visitor->busy_since == Clock::time_point{})
+    visitor->busy_since = now;
   if (!placement) return false;
   pools_[placement->pool]->give(placement->worker, std::move(visitor));
   if (!std::exchange(ticking_, true)) tick();

@@ -38,6 +38,7 @@ struct Visitor {
   std::vector<routing::WorkerId> refused{};  // workers that gave it back
   std::vector<routing::WorkerId> left{};  // of these, those that had not looked at it: where one is gone, it has left
   Clock::time_point hold_until{};         // set while no worker can take it
+  Clock::time_point busy_since{};         // set when all workers of its pool were busy
   bool counted = false;                   // as one that has arrived
   bool asked_back = false;                // of the worker that it was given to
   bool resumed = false;                   // another entrance, of another batond perhaps, has admitted it

@@ -121,12 +121,13 @@ Balancers::Balancers(const Configuration& configuration) : pools_{&configuration
 
 std::expected<Placement, NoWorker> Balancers::place(std::size_t pool, const PoolWorkers& workers,
                                                     const recognise::IpAddress& source,
-                                                    std::span<const WorkerId> refused) {
+                                                    std::span<const WorkerId> refused, bool patient) {
   NoWorker why = NoWorker::Nobody;
   for (const std::size_t each : orders_[pool]) {
     const auto chosen = each_[each].choose((*pools_)[each].policy, workers[each], source, refused);
     if (chosen) return Placement{each, *chosen};
     if (chosen.error() == NoWorker::AllBusy) why = NoWorker::AllBusy;
+    if (patient && why == NoWorker::AllBusy) break;
   }
   return std::unexpected{why};
 }

@@ -70,9 +70,10 @@ class Balancers {
   explicit Balancers(const Configuration& configuration);
 
   /// Asks `pool`, then the pools it falls back to, theirs last; each once. AllBusy, if any says so.
+  /// `patient`: where those of a pool are busy, the pools behind it are not asked.
   [[nodiscard]] std::expected<Placement, NoWorker> place(std::size_t pool, const PoolWorkers& workers,
                                                          const recognise::IpAddress& source,
-                                                         std::span<const WorkerId> refused);
+                                                         std::span<const WorkerId> refused, bool patient = false);
   /// pools_in_order() of `pool`.
   [[nodiscard]] const std::vector<std::size_t>& order(std::size_t pool) const { return orders_[pool]; }
 

@@ -149,6 +149,8 @@ TEST(Balancers, FallBackInOrderEachOnce) {
   EXPECT_EQ(balancers.place(0, workers, {}, refused).value(), (Placement{2, 0}));
   workers[0][0].credit = 0;
   EXPECT_EQ(balancers.place(0, workers, {}, {}).value(), (Placement{2, 0}));
+  EXPECT_EQ(balancers.place(0, workers, {}, {}, true).error(), NoWorker::AllBusy);
+  EXPECT_EQ(balancers.place(0, workers, {}, refused, true).value(), (Placement{2, 0}));
   workers[2].clear();
   workers[3].clear();
   EXPECT_EQ(balancers.place(0, workers, {}, {}).error(), NoWorker::AllBusy);
