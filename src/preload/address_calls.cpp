@@ -26,7 +26,7 @@ std::optional<os::ToldAddresses> told_of(int number) {
 
 using Call = int (*)(int, sockaddr*, socklen_t*);
 
-int ask(Call call, os::Address os::ToldAddresses::*which, int number, sockaddr* address, socklen_t* size) {
+int ask(Call call, os::Address os::ToldAddresses::* which, int number, sockaddr* address, socklen_t* size) {
   const auto known = address != nullptr && size != nullptr ? told_of(number) : std::nullopt;
   const socklen_t room = known ? *size : 0;
   // The kernel says whether the connection is there still, and whether there is room.
