@@ -42,6 +42,14 @@ class Outcome(NamedTuple):
     id: int
 
 
+def _why_no_end_point(given: object) -> str:
+    kind = type(given).__name__
+    # What writer.get_extra_info("socket") gives; asyncio.trsock is there only if the program has loaded it.
+    if kind == "TransportSocket":
+        return "an asyncio transport keeps its socket: move connections before they have one (loop.sock_accept, sock_recv)"
+    return f"only a socket.socket of TCP or a Link can move, not this {kind}"
+
+
 class Held:
     """An end point during its move: the object is detached, the number is here."""
 
@@ -56,8 +64,10 @@ class Held:
             if getattr(end_point, "_io_refs", 0) > 0:
                 raise ValueError("close what makefile() has made of the socket before it moves")
             self.timeout = end_point.gettimeout()
-        else:
+        elif hasattr(end_point, "check_movable"):
             end_point.check_movable()
+        else:
+            raise TypeError(_why_no_end_point(end_point))
         if end_point.fileno() < 0:
             raise ValueError("the socket is closed, or detached")
         self.cookie = lib.cookie(end_point.fileno())

@@ -61,6 +61,26 @@ class Loop(Case):
         server.end()
 
     @in_loop
+    async def test_what_a_transport_keeps_and_what_is_none(self) -> None:
+        server = self.server("echo")
+        async with await baton.aio.connect("server") as link:
+            client, end_point = self.pair()
+            reader, writer = await asyncio.open_connection(sock=end_point)
+            offers: List[Callable[[Any], Awaitable[Any]]] = [link.offer, lambda unfit: link.give([(unfit, b"")])]
+            for offer in offers:
+                with self.assertRaisesRegex(TypeError, "an asyncio transport keeps its socket"):
+                    await offer(writer.get_extra_info("socket"))
+                with self.assertRaisesRegex(TypeError, "not this int"):
+                    await offer(client.fileno())
+            client.sendall(b"still here")
+            self.assertEqual(await reader.readexactly(10), b"still here")
+            writer.close()
+            client, end_point = self.pair()
+            await link.offer(end_point)
+            await asyncio.get_running_loop().run_in_executor(None, self.ask, client)
+        server.end()
+
+    @in_loop
     async def test_no_answer_in_time(self) -> None:
         server = self.server("ignore", "echo")
         async with await baton.aio.connect("server") as link:
