@@ -9,6 +9,7 @@
 
 #include "cotp/reasons.hpp"
 #include "endpoint/host_table.hpp"
+#include "link/admission.hpp"
 #include "os/runtime_folder.hpp"
 
 namespace baton::capi {
@@ -230,6 +231,8 @@ const char* last_sentence() noexcept {
   if (last_failure.fault == Fault::Refused || (system && (error == EACCES || error == EADDRINUSE)))
     sentence += "; looked into " + os::described_search();
   if (!system && !trouble.empty()) sentence += "; " + trouble;
+  if (const std::string unknown = system && error == EACCES ? link::unknown_users() : ""; !unknown.empty())
+    sentence += "; BATON_ALLOW_UIDS names no user of /etc/passwd with " + unknown;
   errno = before;
   return sentence.c_str();
 }

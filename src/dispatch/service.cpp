@@ -29,6 +29,7 @@
 #include "dispatch/metrics.hpp"
 #include "dispatch/predecessor.hpp"
 #include "dispatch/upgrade.hpp"
+#include "link/admission.hpp"
 #include "os/control_socket.hpp"
 #include "os/runtime_folder.hpp"
 #include "os/socket.hpp"
@@ -97,6 +98,8 @@ class Service final : Upgrade::Owner {
       return ExitStatus::Configuration;
     }
     set_log_level(read->configuration.service.log);
+    if (const std::string unknown = link::unknown_users(); !unknown.empty())
+      journal().warn("BATON_ALLOW_UIDS: {} admits nobody: it is neither a number nor a user of /etc/passwd", unknown);
     if (auto opened = open_all(read->configuration); !opened) return failed(opened.error());
     if (predecessor_)
       if (auto taken = take_over(read->configuration.service); !taken) return failed(taken.error());

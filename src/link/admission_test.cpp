@@ -37,16 +37,33 @@ TEST_F(Admission, AListWidensItForEverybody) {
   EXPECT_EQ(listening_mode(), 0666U);
 }
 
-TEST_F(Admission, AnEntryThatIsNoUidAdmitsNobody) {
-  for (const char* uids :
-       {"", ",", "nobody", "65534x", " 65534", "0xfffe", "-1", "4294967295", "4294967296", "+65534"}) {
-    list(uids);
-    EXPECT_FALSE(admitted(stranger)) << uids;
-    EXPECT_FALSE(admitted(static_cast<uid_t>(-1))) << uids;
-    EXPECT_EQ(listening_mode(), 0600U) << uids;
+TEST_F(Admission, AListTakesBlanksAndNamesOfPasswd) {
+  for (const char* users : {" 1, 65534 ", "daemon, nobody", "nobody", "\t65534,", "nobdy,,nobody"}) {
+    list(users);
+    EXPECT_TRUE(admitted(stranger)) << users;
+    EXPECT_FALSE(admitted(neighbour)) << users;
+    EXPECT_EQ(listening_mode(), 0666U) << users;
   }
-  list("nobody,,65534");
-  EXPECT_TRUE(admitted(stranger));
+}
+
+TEST_F(Admission, AnEntryThatIsNoUserAdmitsNobodyAndIsTold) {
+  for (const char* users : {"nobdy", "65534x", "6 5534", "0xfffe", "-1", "4294967295", "4294967296", "+65534"}) {
+    list(users);
+    EXPECT_FALSE(admitted(stranger)) << users;
+    EXPECT_FALSE(admitted(static_cast<uid_t>(-1))) << users;
+    EXPECT_EQ(listening_mode(), 0600U) << users;
+    EXPECT_EQ(unknown_users(), "'" + std::string{users} + "'");
+  }
+  for (const char* users : {"", ",", " , "}) {
+    list(users);
+    EXPECT_FALSE(admitted(stranger)) << users;
+    EXPECT_EQ(listening_mode(), 0600U) << users;
+    EXPECT_EQ(unknown_users(), "");
+  }
+  list("nobdy, 1 ,1x,nobody");
+  EXPECT_EQ(unknown_users(), "'nobdy', '1x'");
+  ::unsetenv("BATON_ALLOW_UIDS");
+  EXPECT_EQ(unknown_users(), "");
 }
 
 }  // namespace
