@@ -4,10 +4,14 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdlib>
 #include <memory>
 #include <string>
+
+#include "os/descriptors.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -29,7 +33,8 @@ std::shared_ptr<spdlog::logger> make_journal() {
   auto logger = std::make_shared<spdlog::logger>("batond", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<Priority>('*').set_pattern(
-      std::getenv("JOURNAL_STREAM") != nullptr ? "%*%v" : "%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
+      os::is_journal_stream(FdRef{STDERR_FILENO}, std::getenv("JOURNAL_STREAM")) ? "%*%v"
+                                                                                 : "%Y-%m-%dT%H:%M:%S.%e%z %l: %v");
   logger->set_formatter(std::move(formatter));
   logger->flush_on(spdlog::level::info);
   return logger;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <charconv>
 #include <cstring>
@@ -35,6 +36,18 @@ std::size_t descriptor_limit() noexcept {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == 0) return 1;
   return limit.rlim_cur;
+}
+
+bool is_journal_stream(FdRef descriptor, const char* named) noexcept {
+  struct stat about{};
+  if (named == nullptr || ::fstat(descriptor.get(), &about) != 0) return false;
+  const char* const end = named + std::strlen(named);
+  unsigned long long device = 0;
+  unsigned long long inode = 0;
+  const auto [colon, wrong] = std::from_chars(named, end, device);
+  if (wrong != std::errc{} || colon == end || *colon != ':') return false;
+  const auto [rest, wrong_too] = std::from_chars(colon + 1, end, inode);
+  return wrong_too == std::errc{} && rest == end && device == about.st_dev && inode == about.st_ino;
 }
 
 }  // namespace baton::os

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/unique_fd.hpp"
+
 namespace baton::os {
 
 /// Their numbers; empty where /proc cannot be read. Slow: a call for each few hundred.
@@ -14,5 +16,8 @@ namespace baton::os {
 
 /// How many this process may have (RLIMIT_NOFILE, soft), at least 1.
 [[nodiscard]] std::size_t descriptor_limit() noexcept;
+
+/// Whether it is the file that JOURNAL_STREAM names, "device:inode" in decimal (systemd.exec(5)); `named` may be null.
+[[nodiscard]] bool is_journal_stream(FdRef descriptor, const char* named) noexcept;
 
 }  // namespace baton::os
