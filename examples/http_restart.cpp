@@ -83,10 +83,10 @@ bool answer(std::string& in, std::string& out) {
 }  // namespace
 
 int main(int argc, char* argv[]) {
-  if (argc < 2) return std::fputs("usage: http_restart PORT [CHECK]\n", stderr), 2;
+  const auto port = argc < 2 ? std::nullopt : example::port_of(argv[1]);
+  if (!port) return std::fputs("usage: http_restart PORT [CHECK]; PORT is 0, for a free one, to 65535\n", stderr), 2;
   asio::io_context context{1};
   example::Server server{context.get_executor(), "HTTP", answer};
-  asio::co_spawn(context, server.run(static_cast<std::uint16_t>(std::atoi(argv[1])), argc > 2 ? argv[2] : nullptr),
-                 asio::detached);
+  asio::co_spawn(context, server.run(*port, argc > 2 ? argv[2] : nullptr), asio::detached);
   context.run();
 }

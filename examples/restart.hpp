@@ -11,11 +11,15 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace example {
 
@@ -31,6 +35,13 @@ struct Session {
   std::string out = {};  // answered, not sent yet
   bool last = false;     // closed when all of it is sent
 };
+
+/// Nothing where it is none.
+inline std::optional<std::uint16_t> port_of(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional{port} : std::nullopt;
+}
 
 /// The value; a failure ends this process.
 auto good(auto result) {
@@ -56,7 +67,8 @@ struct Server {
     for (; !names && names.error().number() == EADDRINUSE; names = baton::AsyncLinkListener::listen(executor, name))
       co_await pause(1ms);  // the old process still has the name
     auto successors = good(std::move(names));
-    for (say("serves"); acceptor.is_open();)
+    const std::string serves = "serves port " + std::to_string(acceptor.local_endpoint().port());
+    for (say(serves.c_str()); acceptor.is_open();)
       if (auto link = co_await successors.async_accept(use_awaitable)) co_await hand_over(std::move(*link));
   }
 
