@@ -110,6 +110,10 @@ Row row_of(Fault fault) noexcept {
       return {EPERM, "made by the process that this one was forked from: here it can only be closed"};
     case Fault::WrongFamily:
       return {EAFNOSUPPORT, "`domain` is not the address family of the end point"};
+    case Fault::OtherFamily:
+      return {EAFNOSUPPORT, "an end point of this address family cannot be moved: only IPv4, IPv6 and AF_ISO ones"};
+    case Fault::OverItself:
+      return {EINVAL, "a link cannot be moved over itself: give it over another one"};
     case Fault::NotConnected:
       return {ENOTCONN, "the end point to move is not connected"};
     case Fault::Listening:

@@ -36,7 +36,7 @@ bool strict() {
 endpoint::Fault fault_of(FdRef end_point) {
   const auto kind = os::kind(end_point);
   if (!kind) return os::number(kind.error()) == ENOTSOCK ? Fault::NotStream : Fault::BadDescriptor;
-  if (kind->domain != AF_INET && kind->domain != AF_INET6) return Fault::WrongFamily;
+  if (kind->domain != AF_INET && kind->domain != AF_INET6) return Fault::OtherFamily;
   return kind->type == SOCK_STREAM && kind->protocol == IPPROTO_MPTCP ? Fault::UpperLayer : Fault::NotStream;
 }
 
@@ -128,7 +128,7 @@ endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_iso_move(
   const FdRef end_point{number};
   const auto connection = socket->connection_if_any();
   if (!connection) return fail(socket->ready_to_accept() ? Fault::Listening : Fault::NotConnected);
-  if (connection == link) return fail(Fault::Argument);  // over itself
+  if (connection == link) return fail(Fault::OverItself);
   auto prepared = prepare_move(link, number, manner, id, handoff::Family::Iso);
   if (!prepared) return prepared;
   const auto move = *prepared;

@@ -14,7 +14,7 @@ namespace baton::capi {
 [[nodiscard]] handoff::MoveId next_ids(const endpoint::Link& link, std::size_t count);
 
 /// Checks that `number` names an end point that can be moved, and describes it. Nothing has happened to it yet.
-/// BadDescriptor; NotStream, WrongFamily (another family), Listening (AF_ISO), NotConnected, UpperLayer, Urgent, Busy,
+/// BadDescriptor; NotStream, OtherFamily, Listening (AF_ISO), NotConnected, UpperLayer, Urgent, Busy,
 /// AlreadyMoving, OtherProcess. For an express move the number is taken over, and the position read.
 [[nodiscard]] endpoint::Result<std::shared_ptr<endpoint::GivenMove>> make_move(
     const std::shared_ptr<endpoint::Link>& link, int number, handoff::ListenerMachine::Manner manner,

@@ -44,6 +44,8 @@ enum class Fault {
   Overflow,       // a number that the seed's `short` cannot hold
   OtherProcess,   // made by a process that this one was forked from
   WrongFamily,    // the end point is of another family than said
+  OtherFamily,    // ... of one that does not move
+  OverItself,     // the end point is the link of the move
   NotConnected,   // the end point to move is not connected
   Listening,      // a listening socket
   NotStream,      // not SOCK_STREAM over TCP

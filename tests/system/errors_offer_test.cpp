@@ -5,6 +5,8 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "parties.hpp"
 
 namespace baton::system_tests {
@@ -93,6 +95,31 @@ TEST_F(Offer, OfTheLinkItselfOrAnAfIsoSocketThatIsNotConnectedIsRefused) {
   expect_refused(listener_->call([] { return named_iso(); }).value, AF_INET, EAFNOSUPPORT);
   expect_refused(listener_->call([] { return named_iso(); }).value, AF_ISO, ENOTCONN);
   expect_refused(listener_->call([] { return listen_iso("other"); }).value, AF_ISO, EINVAL);
+}
+
+TEST_F(Offer, AGiveSaysWhyAnEndPointCannotMove) {
+  struct Told {
+    int error;
+    char text[160];
+  };
+  const auto given = [&](int number) {
+    return listener_
+        ->call([link = link_.in_listener, number] {
+          soc_move move{};
+          move.fd = number < 0 ? soc_socket(AF_UNIX, SOCK_STREAM, 0) : number;
+          Told told{soc_give(link, &move, 1) == -1 ? errno : 0, {}};
+          std::strncpy(told.text, soc_error_text(), sizeof told.text - 1);
+          if (number < 0) soc_close(move.fd);
+          return told;
+        })
+        .value;
+  };
+  const Told local = given(-1);
+  EXPECT_EQ(local.error, EAFNOSUPPORT);
+  EXPECT_STREQ(local.text, "an end point of this address family cannot be moved: only IPv4, IPv6 and AF_ISO ones");
+  const Told itself = given(link_.in_listener);
+  EXPECT_EQ(itself.error, EINVAL);
+  EXPECT_STREQ(itself.text, "a link cannot be moved over itself: give it over another one");
 }
 
 TEST_F(Offer, OfAClosedDescriptorIsRefused) {
