@@ -29,6 +29,11 @@
 #ifndef BATON_ASIO_HPP
 #define BATON_ASIO_HPP
 
+// 202100 is what g++ 12 says of -std=c++23. All else is left out, for its messages would bury this one.
+#if __cplusplus < 202100L
+#error "baton/asio.hpp needs C++23: compile with -std=c++23 (CMake: set(CMAKE_CXX_STANDARD 23))"
+#else
+
 #include <baton/asio_operations.hpp>
 
 #include <asio/ip/tcp.hpp>
@@ -446,4 +451,5 @@ class AsyncLinkListener {
 };
 
 }  // namespace baton
+#endif  // C++23
 #endif

@@ -15,6 +15,11 @@
 #ifndef BATON_BATON_HPP
 #define BATON_BATON_HPP
 
+// 202100 is what g++ 12 says of -std=c++23. All else is left out, for its messages would bury this one.
+#if __cplusplus < 202100L
+#error "baton/baton.hpp needs C++23: compile with -std=c++23 (CMake: set(CMAKE_CXX_STANDARD 23))"
+#else
+
 #include <baton/address.hpp>
 #include <baton/connection.hpp>
 #include <baton/deadline.hpp>
@@ -28,4 +33,5 @@
 #include <baton/outgoing.hpp>
 #include <baton/selector.hpp>
 
+#endif  // C++23
 #endif

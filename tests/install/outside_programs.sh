@@ -42,6 +42,13 @@ read -ra flags < <(pkg-config --cflags --libs baton)
 prints_version "C, pkg-config, shared" ./c
 "$CXX" -x c++ -std=c++17 "${strict[@]}" "$outside/c/version.c" "${flags[@]}" -o cxx
 prints_version "C++, pkg-config, shared" ./cxx
+echo '#include <baton/baton.hpp>' >old.cpp
+for standard in c++17 c++20; do
+  ! "$CXX" "-std=$standard" "${flags[@]}" -fsyntax-only old.cpp 2>said || fail "baton.hpp compiles as $standard"
+  [[ $(grep -c 'error:' said) == 1 ]] && grep -q 'baton/baton.hpp needs C++23: compile with -std=c++23' said || fail "as $standard: $(<said)"
+done
+"$CXX" -std=c++23 "${strict[@]}" "${flags[@]}" -fsyntax-only old.cpp
+echo "ok: C++, the standard it needs"
 read -ra flags < <(pkg-config --static --cflags --libs baton)
 "$CC" -std=c11 "${strict[@]}" "$outside/c/version.c" "${flags[@]/-lbaton/-l:libbaton.a}" -o archive
 prints_version "C, pkg-config, archive" ./archive
