@@ -36,7 +36,10 @@ Asked ask_door() {
   door().attend();
   auto taken = door().take();
   if (!taken) return {{}, os::number(taken.error())};
-  if (taken->has_value()) ++in_a_row;
+  if (taken->has_value()) {
+    ++in_a_row;
+    listeners().shown_is_taken();
+  }
   return {std::move(*taken), 0};
 }
 
@@ -62,9 +65,10 @@ int note(UniqueFd connection) {
   return connection.release();
 }
 
-void pass_by() {
+void pass_by(const Listener& listener) {
   const Section section;
-  door().passed_by();
+  // What it has been shown it comes to next.
+  if (!listeners().is_shown_elsewhere(listener)) door().passed_by();
 }
 
 /// Nothing is there.
@@ -74,8 +78,9 @@ void expect() {
   door().expect();
 }
 
-bool direct_is_due() {
+bool direct_is_due(const Listener& listener) {
   const Section section;
+  if (listeners().is_shown_elsewhere(listener)) return true;
   if (in_a_row < most_in_a_row) return false;
   in_a_row = 0;
   return true;
@@ -117,9 +122,8 @@ int accept_either(const Listener& listener, sockaddr* address, socklen_t* size, 
   const Duration patience = os::receive_timeout(FdRef{listener.number});
   const Instant until = patience == Duration{0} ? never : os::monotonic_now() + patience;
   look_at_last(listener);
-  for (;;) {
+  for (bool direct_first = direct_is_due(listener);;) {
     Asked asked;
-    const bool direct_first = direct_is_due();
     if (!direct_first) asked = ask_door();
     if (asked.taken) {
       if (auto ready = accepted(std::move(*asked.taken), listener, flags, {address, size}))
@@ -127,9 +131,9 @@ int accept_either(const Listener& listener, sockaddr* address, socklen_t* size, 
       continue;
     }
     const int direct = real().accept4(listener.number, address, size, flags);
-    if (direct >= 0) pass_by();
+    if (direct >= 0) pass_by(listener);
     if (direct >= 0 || errno != EAGAIN) return direct;
-    if (direct_first) continue;
+    if (std::exchange(direct_first, false)) continue;
     if (asked.error != 0 || !listener.veiled) {
       expect();
       errno = asked.error != 0 ? asked.error : EAGAIN;

@@ -22,6 +22,8 @@ struct Listener {
   std::uint64_t cookie = 0;
   int family = 0;  // os::shown_family()
   bool veiled = false;
+  /// Its program has room for addresses of both families.
+  [[nodiscard]] bool shows_ipv6() const noexcept { return family != AF_INET; }
 };
 
 class Listeners {
@@ -36,12 +38,22 @@ class Listeners {
   void forget(int number);
   [[nodiscard]] bool empty() const noexcept { return known_.empty(); }
 
+  /// The program has been told that something is at `number`, and that is from the dispatcher.
+  void show_at(int number) noexcept { shown_at_ = number; }
+  /// It has been taken.
+  void shown_is_taken() noexcept { shown_at_ = -1; }
+  /// The program expects it at another socket: here it expects a connection of the socket's own.
+  [[nodiscard]] bool is_shown_elsewhere(const Listener& listener) const noexcept {
+    return shown_at_ >= 0 && shown_at_ != listener.number;
+  }
+
   /// The program sets the mode of a known one, whose open file is to be non-blocking either way.
   void set_nonblocking(const Listener& listener, bool on);
 
  private:
   Settings settings_;
   std::vector<Listener> known_;
+  int shown_at_ = -1;
   std::set<std::uint64_t> veiled_;  // cookies: of all numbers of a socket
 };
 

@@ -42,16 +42,24 @@ class Question {
   [[nodiscard]] bool prepare() {
     const Section section;
     shown_ = asked_.end();
+    bool shows_ipv6 = false;
     if (!section.ours()) return false;
     door().expect();
     for (auto entry = asked_.begin(); entry != asked_.end(); ++entry) {
       if (Numbers::kind(entry->fd) == Kind::Set) sets().attach(entry->fd);
-      // One connection is not shown on two sockets: the program may accept from a blocking one.
-      if (shown_ == asked_.end() && (entry->events & reading) != 0 && listeners().find(entry->fd)) shown_ = entry;
+      if ((entry->events & reading) == 0) continue;
+      const auto listener = listeners().find(entry->fd);
+      if (!listener || (shown_ != asked_.end() && (shows_ipv6 || !listener->shows_ipv6()))) continue;
+      // One connection is not shown on two sockets: the program may accept from a blocking one. Whose client it is
+      // shows when it is taken: by a socket that can have any, if there is one.
+      shown_ = entry;
+      shows_ipv6 = listener->shows_ipv6();
     }
     if (shown_ == asked_.end()) return false;
     all_.back().fd = door().common_bell();
-    return door().ready();
+    if (!door().ready()) return false;
+    listeners().show_at(shown_->fd);
+    return true;
   }
 
   template <class Call>

@@ -60,7 +60,8 @@ void Sets::added(int set, int listener, const epoll_event& wanted) {
   const auto place = std::ranges::find(places, 0, &Place::set);
   if (place == places.end()) return;
   if (!ids_.contains(set)) ids_[set] = ++last_id_;
-  *place = {ids_[set], listener, wanted, -1, true};
+  const auto known = listeners().find(listener);
+  *place = {ids_[set], listener, wanted, -1, true, known && known->shows_ipv6()};
   ++without_bell;
   const bool waited = Numbers::exchange(set, Kind::Set) != Kind::None;
   if (waited) attach(*place, set);
@@ -153,7 +154,10 @@ int Sets::translate(int set, std::span<epoll_event> events) {
     return std::ranges::find_if(events.first(kept), [&](const epoll_event& each) { return each.data.u64 == data; });
   };
   // The real descriptors' events first: a bell's joins them.
-  std::ranges::stable_partition(events, [](const epoll_event& each) { return marked(each) == nullptr; });
+  const auto marks =
+      std::ranges::stable_partition(events, [](const epoll_event& each) { return marked(each) == nullptr; });
+  // Whose client it is shows when it is taken: where there is a choice, by a socket that can have any.
+  std::ranges::stable_partition(marks, [](const epoll_event& each) { return marked(each)->shows_ipv6; });
   for (epoll_event& event : events) {
     Place* const place = marked(event);
     if (place == nullptr) {
@@ -172,10 +176,12 @@ int Sets::translate(int set, std::span<epoll_event> events) {
     const std::uint32_t shown = place->wanted.events & (EPOLLIN | EPOLLRDNORM);
     if (const auto other = same_data(data); other != events.begin() + static_cast<std::ptrdiff_t>(kept)) {
       other->events |= shown;
+      listeners().show_at(place->listener);
       continue;
     }
     if (place->one_shot() && !claim(*place)) continue;
     events[kept++] = {shown, {.u64 = data}};
+    listeners().show_at(place->listener);
     // One connection is not shown on two sockets: the program may accept from a blocking one.
     if ((place->wanted.events & EPOLLET) == 0) ready = false;
   }

@@ -32,6 +32,7 @@ struct Place {
   epoll_event wanted{};
   int bell = -1;
   bool armed = true;
+  bool shows_ipv6 = false;  // as the listening socket does
   [[nodiscard]] bool one_shot() const noexcept { return (wanted.events & EPOLLONESHOT) != 0; }
   [[nodiscard]] bool reads() const noexcept { return (wanted.events & (EPOLLIN | EPOLLRDNORM)) != 0; }
 };

@@ -34,7 +34,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
-    listen {address}:{port};
+    {listen}
     location / {{ return 200 "$remote_addr $remote_port\\n"; }}
   }}
 }}
@@ -59,10 +59,10 @@ while True:
     ways.append(eval(outer.recv(4096)))
     number = connection.detach()
     with socket.socket(fileno=os.dup(number)) as connection:
-        os.close(number)
         own = socket.create_connection(listening.getsockname())
-        assert own.fileno() == number
-        assert own.getpeername() == listening.getsockname(), own.getpeername()
+        os.close(number)
+        os.dup2(own.fileno(), number)
+        with socket.socket(fileno=number) as again: assert said(again) == said(own), said(again)
         own.close()
         listening.accept()[0].close()
         connection.sendall("".join(" ".join(map(str, way)) + "\\n" for way in ways).encode())
@@ -75,6 +75,28 @@ while True:
     connection.recv(65536)
     connection.sendall("{} {}\\n".format(*peer[:2]).encode())
     connection.close()
+"""
+# A socket for each family: SELECTOR HOST HOST
+TWO_SOCKETS = """
+import selectors, socket, sys
+selector = getattr(selectors, sys.argv[1])()
+for host in sys.argv[2:]:
+    listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setblocking(False)
+    selector.register(listening, selectors.EVENT_READ)
+while True:
+    for key, _ in selector.select():
+        try: connection, peer = key.fileobj.accept()
+        except BlockingIOError: continue
+        connection.setblocking(True)
+        connection.recv(65536)
+        connection.sendall("{} {}\\n".format(*peer[:2]).encode())
+        connection.close()
+"""
+# It accepts without asking for the address.
+NODE = """
+require('net').createServer(s => s.once('data', () =>
+  s.end(`${s.remoteAddress} ${s.remotePort} ${s.localAddress} ${s.localPort}\\n`))).listen(0, '::');
 """
 
 
@@ -195,26 +217,46 @@ class Told(Upgrades):
         program = ASKING.replace('("127.0.0.1", 0), family=socket.AF_INET',
                                  '("::", 0), family=socket.AF_INET6, dualstack_ipv6=True')
         program = program.replace('listening.getsockname())', '("::1", listening.getsockname()[1]))')
-        program = program.replace("        assert own.getpeername() == listening.getsockname(), own.getpeername()\n", "")
         self.under("serve", "/usr/bin/python3", "-c", program)
         mapped = FOUR._replace(client="::ffff:" + FOUR.client, to="::ffff:" + FOUR.to)
         for said, header in FORMS:
             shown = said if said.is_v6 else mapped
             self.assertEqual(read_all(self.client(header + http("x"))).decode(), shown.line() * 5)
 
-    def nginx(self, address: str) -> None:
+    def nginx(self, *addresses: str) -> None:
         with socket.socket() as reserved:
             reserved.bind(("127.0.0.1", 0))
             port = reserved.getsockname()[1]
         configuration = os.path.join(self.folder.name, "nginx.conf")
         with open(configuration, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION_OF_NGINX.format(folder=self.folder.name, address=address, port=port,
+            file.write(CONFIGURATION_OF_NGINX.format(folder=self.folder.name,
+                                                     listen="".join(f"listen {each}:{port};" for each in addresses),
                                                      user="user root;" if os.geteuid() == 0 else ""))
         self.under("serve", NGINX, "-c", configuration, stderr=subprocess.DEVNULL)
 
     def seen_by_nginx(self, header: bytes) -> str:
         request = http("x").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         return read_all(self.client(header + request)).decode().split("\r\n\r\n", 1)[1]
+
+    def test_a_socket_for_each_family(self) -> None:
+        """Whatever it waits in, and whichever it has first: an IPv6 client comes at the one that can show it."""
+        self.start_batond(POOL, 'proxy = "required"')
+        for selector in ("EpollSelector", "PollSelector", "SelectSelector"):
+            for hosts in (("127.0.0.1", "::1"), ("::1", "127.0.0.1")):
+                server = self.under("serve", "/usr/bin/python3", "-c", TWO_SOCKETS, selector, *hosts)
+                for said, header in FORMS:
+                    client = self.client(header + http("x"))
+                    self.assertEqual(read_line(client), f"{said.client} {said.client_port}\n", (selector, hosts))
+                server.kill()
+                server.wait(PATIENCE)
+                self.until(lambda: not self.workers("shop"), "it has gone")
+
+    def test_node(self) -> None:
+        self.start_batond(POOL, 'proxy = "required"')
+        self.under("serve", "node", "-e", NODE)
+        for said, header in FORMS:
+            shown = said if said.is_v6 else said._replace(client="::ffff:" + said.client, to="::ffff:" + said.to)
+            self.assertEqual(read_line(self.client(header + http("x"))), shown.line())
 
     def test_a_supervised_server(self) -> None:
         """accept tells it; the other calls are the kernel's."""
@@ -238,7 +280,7 @@ class Told(Upgrades):
 
     def test_nginx(self) -> None:
         self.start_batond(POOL, 'proxy = "required"')
-        self.nginx("[::1]")
+        self.nginx("[::1]", "127.0.0.1")
         for said, header in FORMS:
             self.assertEqual(self.seen_by_nginx(header), f"{said.client} {said.client_port}\n")
 

@@ -37,8 +37,8 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} {listen};
     listen [::1]:{port} {listen};
+    listen 127.0.0.1:{port} {listen};
     location / {{ return 200 "$remote_addr:$remote_port $pid"; }}
   }}
 }}
