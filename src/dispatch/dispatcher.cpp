@@ -69,8 +69,7 @@ void Dispatcher::route(VisitorPtr visitor, bool again) {
   const bool tried_enough = refusals(*visitor) >= configuration.pools[pool].tries;
   if (!tried_enough && place(visitor, pool)) return;
   if (!tried_enough) return hold(std::move(visitor), pool);
-  ++counters_.no_worker;
-  say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+  not_taken(std::move(visitor), pool);
 }
 
 /// By workers that are there still, or had it when they died. Who leaves a pool gives back what it has not looked at.
@@ -119,10 +118,8 @@ void Dispatcher::hold(VisitorPtr visitor, std::size_t pool) {
   const Clock::time_point now = Clock::now();
   if (visitor->hold_until == Clock::time_point{}) visitor->hold_until = now + plan_->configuration.pools[pool].hold;
   if (expects(pool, now)) visitor->hold_until = std::max(visitor->hold_until, now + tick_time);
-  if (now >= visitor->hold_until || held_count_ >= plan_->configuration.limits.undecided) {
-    ++counters_.no_worker;
-    return say_farewell(std::move(visitor), recognise::Ending::NoWorker);
-  }
+  if (now >= visitor->hold_until || held_count_ >= plan_->configuration.limits.undecided)
+    return not_taken(std::move(visitor), pool);
   held_[pool].push_back(std::move(visitor));
   ++held_count_;
   if (!std::exchange(ticking_, true)) tick();
@@ -134,11 +131,12 @@ void Dispatcher::tick() {
     if (error) return;
     recall_from_silent();
     retry_held();
+    tell_of_not_taken();
     forget_retired();
     look_whether_done();
     const auto busy = [](const std::unique_ptr<Pool>& each) { return each->under_way() > 0; };
-    ticking_ = held_count_ > 0 || draining_ || !retired_pools_.empty() || !retired_entrances_.empty() ||
-               std::ranges::any_of(pools_, busy);
+    ticking_ = held_count_ > 0 || draining_ || !not_taken_.empty() || !retired_pools_.empty() ||
+               !retired_entrances_.empty() || std::ranges::any_of(pools_, busy);
     if (ticking_) tick();
   });
 }
@@ -191,9 +189,39 @@ void Dispatcher::retry_held() {
         continue;
       }
       --held_count_;
-      ++counters_.no_worker;
-      say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+      not_taken(std::move(visitor), pool);
     }
+  }
+}
+
+void Dispatcher::not_taken(VisitorPtr visitor, std::size_t pool) {
+  ++counters_.no_worker;
+  ++not_taken_[pools_[pool]->settings().name].clients;
+  tell_of_not_taken();
+  if (!std::exchange(ticking_, true)) tick();
+  say_farewell(std::move(visitor), recognise::Ending::NoWorker);
+}
+
+/// The first at once; those after it together.
+void Dispatcher::tell_of_not_taken() {
+  const Clock::time_point now = Clock::now();
+  std::erase_if(not_taken_, [&](const auto& each) {
+    return each.second.clients == 0 && now - each.second.told >= between_complaints;
+  });
+  for (auto& [name, of_pool] : not_taken_) {
+    if (of_pool.clients == 0 || now - of_pool.told < between_complaints) continue;
+    std::size_t up = 0;
+    std::size_t members = 0;
+    for (const auto& pool : pools_) {
+      if (pool->settings().name != name) continue;
+      for (const WorkerView& each : pool->view()) {
+        ++members;
+        up += each.up ? 1 : 0;
+      }
+    }
+    journal().warn("pool {}: no worker took {}; {} of {} are up", name,
+                   of_pool.clients == 1 ? "a client" : std::to_string(of_pool.clients) + " clients", up, members);
+    of_pool = {.clients = 0, .told = now};
   }
 }
 

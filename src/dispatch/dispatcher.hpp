@@ -140,6 +140,9 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   [[nodiscard]] std::size_t refusals(const Visitor& visitor) const;
   void hold(VisitorPtr visitor, std::size_t pool);
   void retry_held();
+  /// No worker of the pool, or of those that it falls back to, has taken it in time.
+  void not_taken(VisitorPtr visitor, std::size_t pool);
+  void tell_of_not_taken();
   void tick();
   void recall_from_silent();
   void say_farewell(VisitorPtr visitor, recognise::Ending why);
@@ -181,6 +184,11 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   bool frozen_ = false;
   std::vector<VisitorPtr> kept_;  // arrived while frozen
   std::function<void(VisitorPtr)> successor_;
+  struct NotTaken {
+    std::uint64_t clients = 0;  // of whom the log has not told
+    Clock::time_point told{};
+  };
+  std::map<std::string, NotTaken> not_taken_;  // by pool
   Clock::time_point said_no_descriptors_{};
   Clock::time_point said_tsap_refuses_{};
   DispatcherCounters counters_;

@@ -2,10 +2,12 @@
 """batond, with real workers and real clients: recognised, routed, handed over, or told why not."""
 
 import os
+import re
 import signal
 import socket
 import time
 import unittest
+from typing import List
 
 from house import House, PATIENCE, cpu_of, descriptors, http, iso, postgres, read_all, read_exactly, reserved_port
 
@@ -325,6 +327,22 @@ class Fallback(House):
             self.assertTrue(read_all(self.client(http("a"))).startswith(b"HTTP/1.1 503 "))
             self.assertGreater(time.monotonic() - begun, 1.5)
             self.assertGreater(self.pool("old")["connect_failures"], 1)
+
+    def test_clients_that_nobody_takes_are_told_of(self) -> None:
+        """Without a line for each of them."""
+        self.configure('[pool.shop]\nhold = "0s"\n[[route]]\nhost = "*"\npool = "shop"\n')
+        self.edit_configuration('log = "debug"', 'log = "info"')
+        self.batond = self.start_logged([self.program, "--config", self.configuration])
+        self.await_batond()
+        for _ in range(20):
+            self.assertTrue(read_all(self.client(http("a"))).startswith(b"HTTP/1.1 503 "))
+        self.until(lambda: "warning: pool shop: no worker took a client; 0 of 0 are up\n" in self.logged(), "it tells")
+
+        def told() -> List[int]:
+            return [int(count) for count in re.findall("pool shop: no worker took ([0-9]+) clients;", self.logged())]
+
+        self.until(lambda: sum(told()) == 19, "it tells of the others")
+        self.assertLess(len(told()), 5)
 
     def test_a_pool_falls_back_to_another(self) -> None:
         self.start_batond('[pool.first]\nfallback = "second"\n[pool.second]\n[[route]]\nhost = "*"\npool = "first"\n')
