@@ -95,6 +95,7 @@ std::vector<PooledWorker> workers_in(const json& answer, const std::string& pool
 
 std::string state_of(const json& worker) {
   if (!flag_in(worker, "up")) return "down";
+  if (flag_in(worker, "late")) return "late";
   return flag_in(worker, "draining") ? "draining" : "up";
 }
 

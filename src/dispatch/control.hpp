@@ -18,8 +18,9 @@
 //                          "lost": 0, "recalled": 0, "dissolved": 0, "copying": 0, "copied": 0, "copied_octets": 0,
 //                          "connect_failures": 0,
 //                          "workers": [{"id": 1, "name": "'w1'", "process": 4712, "weight": 1, "credit": 64,
-//                                       "under_way": 0, "up": true, "draining": false, "moved": 9, "refused": 0,
-//                                       "lost": 0, "asked_back": 0, "recalled": 0}]}]}; "kind": "workers", "tsaps"
+//                                       "under_way": 0, "up": true, "late": false, "draining": false, "moved": 9,
+//                                       "refused": 0, "lost": 0, "asked_back": 0, "recalled": 0}]}]}; "kind":
+//                                       "workers", "tsaps"
 //                         or "connect"
 //   {"do": "drain"}    -> {"ok": true}; accepts no more, and ends when nothing is under way
 //   {"do": "drain", "pool": "shop", "worker": 1, "on": true}  -> {"ok": true}; that worker (without "worker": each of

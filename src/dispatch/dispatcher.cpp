@@ -155,13 +155,13 @@ void Dispatcher::recall_from_silent() {
     return room;
   };
   for (std::size_t pool = 0; pool < pools_.size(); ++pool) {
-    if (!pools_[pool]->has_silent(answer, now)) continue;
+    if (!pools_[pool]->look_who_is_late(answer, now)) continue;
     std::size_t room = with_successor;
     for (const std::size_t each : plan_->balancers.order(pool)) room += room_in(each);
     pools_[pool]->recall(room, answer, now);
   }
   for (const auto& retired : retired_pools_) {
-    if (!retired->has_silent(answer, now)) continue;
+    if (!retired->look_who_is_late(answer, now)) continue;
     // The routes of now decide where they go.
     std::size_t room = with_successor;
     for (std::size_t pool = 0; pool < pools_.size(); ++pool) room += room_in(pool);
@@ -328,6 +328,18 @@ void Dispatcher::worker_up(Pool& pool, const std::string& name, pid_t process) {
 void Dispatcher::worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) {
   journal().info("pool {}: worker {} is gone: {} moved, {} refused, {} came back at its end", pool.settings().name,
                  name, counters.moved, counters.refused, counters.lost);
+}
+
+void Dispatcher::worker_late(Pool& pool, const WorkerView& worker, bool late) {
+  const std::string& name = pool.settings().name;
+  if (late)
+    journal().warn(
+        "pool {}: worker {}, process {}, has not answered for {} clients within `answer`: it gets no more until it "
+        "does; "
+        "these wait for it, or for its end",
+        name, worker.name, worker.process, worker.under_way);
+  else
+    journal().info("pool {}: worker {}, process {}, answers again", name, worker.name, worker.process);
 }
 
 bool Dispatcher::set_draining(const std::string& pool, std::uint64_t worker, bool on) {

@@ -124,6 +124,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   void has_room(Pool& pool) override;
   void worker_up(Pool& pool, const std::string& name, pid_t process) override;
   void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) override;
+  void worker_late(Pool& pool, const WorkerView& worker, bool late) override;
 
   void tsap_took(VisitorPtr visitor) override;
   void tsap_refused(VisitorPtr visitor, int error) override;

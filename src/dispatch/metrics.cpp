@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <asio/buffer.hpp>
 #include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
@@ -108,6 +109,12 @@ void add_pools(Families& all, const Dispatcher& dispatcher) {
     std::uint64_t up = 0;
     for (const WorkerView& worker : pool->view()) up += worker.up ? 1 : 0;
     all.value(up, {{"pool", pool->settings().name}});
+  }
+  all.gauge("batond_pool_late_workers", "Workers that let moves wait for longer than `answer`");
+  for (const auto& pool : dispatcher.pools()) {
+    const auto view = pool->view();
+    all.value(static_cast<std::uint64_t>(std::ranges::count_if(view, &WorkerView::late)),
+              {{"pool", pool->settings().name}});
   }
   all.gauge("batond_pool_under_way", "Moves that are under way");
   for (const auto& pool : dispatcher.pools())

@@ -282,9 +282,14 @@ void Pool::give(std::size_t index, VisitorPtr visitor) {
   passages_.back()->start(hosts_[*member.target]->all());
 }
 
-bool Pool::has_silent(Duration answer, Clock::time_point now) const {
-  return std::ranges::any_of(
-      members_, [&](const Member& member) { return member.worker && member.worker->is_silent_for(answer, now); });
+bool Pool::look_who_is_late(Duration answer, Clock::time_point now) {
+  bool any = false;
+  for (Member& member : members_) {
+    const bool late = member.worker && member.worker->is_silent_for(answer, now);
+    any = any || late;
+    if (std::exchange(member.late, late) != late) owner_.worker_late(*this, view_of(member), late);
+  }
+  return any;
 }
 
 void Pool::recall(std::size_t room, Duration answer, Clock::time_point now) {
@@ -339,26 +344,30 @@ std::size_t Pool::under_way() const {
   return sum;
 }
 
+WorkerView Pool::view_of(const Member& member) const {
+  WorkerView view;
+  view.id = member.id;
+  view.name = member.name;
+  view.weight = weight_of(member);
+  view.late = member.late;
+  view.draining = member.draining;
+  if (member.worker) {
+    view.process = member.worker->process();
+    view.credit = member.worker->credit();
+    view.under_way = member.worker->under_way();
+    view.asked_back = member.worker->asked_back();
+    view.up = member.worker->is_up();
+    view.counters = member.worker->counters();
+  } else {
+    view.under_way = member.copying;
+    view.up = is_reachable(member, Clock::now());
+  }
+  return view;
+}
+
 std::vector<WorkerView> Pool::view() const {
   std::vector<WorkerView> all;
-  for (const Member& member : members_) {
-    WorkerView& view = all.emplace_back();
-    view.id = member.id;
-    view.name = member.name;
-    view.weight = weight_of(member);
-    view.draining = member.draining;
-    if (member.worker) {
-      view.process = member.worker->process();
-      view.credit = member.worker->credit();
-      view.under_way = member.worker->under_way();
-      view.asked_back = member.worker->asked_back();
-      view.up = member.worker->is_up();
-      view.counters = member.worker->counters();
-    } else {
-      view.under_way = member.copying;
-      view.up = is_reachable(member, Clock::now());
-    }
-  }
+  for (const Member& member : members_) all.push_back(view_of(member));
   return all;
 }
 

@@ -54,6 +54,7 @@ struct WorkerView {
   std::size_t under_way = 0;
   std::size_t asked_back = 0;
   bool up = false;
+  bool late = false;  // moves wait for longer than `answer`
   bool draining = false;
   WorkerCounters counters{};
 };
@@ -70,6 +71,8 @@ class Pool final : Worker::Owner, Passage::Owner {
     virtual void has_room(Pool& pool) = 0;
     virtual void worker_up(Pool& pool, const std::string& name, pid_t process) = 0;
     virtual void worker_down(Pool& pool, const std::string& name, const WorkerCounters& counters) = 0;
+    /// `late`: it lets moves wait for longer than `answer`, from now on or no more.
+    virtual void worker_late(Pool& pool, const WorkerView& worker, bool late) = 0;
 
    protected:
     ~Owner() = default;
@@ -108,8 +111,8 @@ class Pool final : Worker::Owner, Passage::Owner {
   /// Some of them are still to come.
   [[nodiscard]] bool expects(Clock::time_point now) const;
 
-  /// A worker has moves that wait for longer than `answer`.
-  [[nodiscard]] bool has_silent(Duration answer, Clock::time_point now) const;
+  /// A worker has moves that wait for longer than `answer`. Tells the owner of each that begins to, or does no more.
+  bool look_who_is_late(Duration answer, Clock::time_point now);
   /// Asks such workers for moves back, so that no more than `room` are to come.
   void recall(std::size_t room, Duration answer, Clock::time_point now);
 
@@ -144,6 +147,7 @@ class Pool final : Worker::Owner, Passage::Owner {
     std::string name{};
     std::optional<std::size_t> target{};  // its index in settings_.targets
     bool announced = false;
+    bool late = false;
     bool draining = false;
     std::size_t copying = 0;
     Clock::time_point down_until{};  // PoolKind::Connect
@@ -158,6 +162,7 @@ class Pool final : Worker::Owner, Passage::Owner {
   void finish_target(std::size_t target);
   void target_failed(std::size_t target);
   void add_targets();
+  [[nodiscard]] WorkerView view_of(const Member& member) const;
   [[nodiscard]] bool is_reachable(const Member& member, Clock::time_point now) const;
   void target_is_elsewhere(std::size_t target);
   [[nodiscard]] Member* member_of(const Worker& worker);

@@ -41,7 +41,7 @@ function show(all,seconds){
   const mean=c.moved?(c.moved_ns/c.moved/1e6).toFixed(3)+" ms":"";
   totals.push(["mean time from accept to taken",mean]);
   const workers=all.pools.flatMap(pool=>pool.workers.map(w=>[pool.name,w.name,w.process||"",
-    w.up?(w.draining?"draining":"up"):"down",w.credit,w.under_way,w.moved,w.refused,w.lost]));
+    w.up?(w.late?"late":w.draining?"draining":"up"):"down",w.credit,w.under_way,w.moved,w.refused,w.lost]));
   document.getElementById("tables").replaceChildren(
     table("Connections",["",""],totals),
     table("Workers",["pool","worker","process","state","credit","under way","moved","refused","lost"],workers),

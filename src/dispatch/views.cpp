@@ -32,6 +32,7 @@ json view_of(const WorkerView& worker) {
           {"credit", worker.credit},
           {"under_way", worker.under_way},
           {"up", worker.up},
+          {"late", worker.late},
           {"draining", worker.draining},
           {"moved", worker.counters.moved},
           {"refused", worker.counters.refused},

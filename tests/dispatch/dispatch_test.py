@@ -187,11 +187,30 @@ class Workers(House):
         self.assertTrue(self.ask("drain", pool="p", worker=self.workers("p")[0]["id"])["ok"])  # none goes back to it
         self.start_worker("p", "NEXT")
         self.until(lambda: self.workers("p")[0]["asked_back"] == 30, "it is asked for all")
+        self.assertEqual([worker["late"] for worker in self.workers("p")], [True, False])
         os.killpg(stopped.pid, signal.SIGCONT)
         for client in clients:
             self.assertEqual(self.greeted_by(client), "NEXT")
             self.echoes(client)
         self.assertEqual((self.pool("p")["recalled"], self.workers("p")[0]["asked_back"]), (30, 0))
+
+    def test_one_that_answers_late_is_told_of(self) -> None:
+        """Once, although its clients go on waiting for it."""
+        self.start_batond(self.POOL + '[limits]\nanswer = "200ms"\n')
+        stopped = self.start_worker("p", "STOPPED", "stop-after-link")
+        self.assertFalse(self.workers("p")[0]["late"])
+        clients = self.under_way("p", "a", 2)
+        self.until(lambda: self.workers("p")[0]["late"], "it is late")
+        clients.append(self.client(http("a")))
+        self.until(lambda: self.ask("status")["held"] == 1, "it gets no more")
+        os.killpg(stopped.pid, signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(self.greeted_by(client), "STOPPED")
+        self.until(lambda: not self.workers("p")[0]["late"], "it is late no more")
+        worker = f"pool p: worker {self.workers('p')[0]['name']}, process {stopped.pid}, "
+        self.assertEqual(self.logged().count(f"warning: {worker}has not answered for 2 clients"), 1)
+        self.assertEqual(self.logged().count(worker), 2)
+        self.assertIn(f"{worker}answers again", self.logged())
 
     def test_credit_is_the_bound_and_the_rest_is_held(self) -> None:
         self.start_batond(self.POOL)
