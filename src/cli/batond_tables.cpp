@@ -55,6 +55,17 @@ std::string listeners_table(const json& status) {
   return table_of(columns, list_in(status, "listeners"));
 }
 
+/// Empty where nobody has called any.
+std::string called_table(const json& answer) {
+  constexpr std::array columns{Column{"TSAP called", "tsap", Align::Left}, Column{"moved", "moved"},
+                               Column{"refused", "refused"}};
+  std::vector<json> rows = list_in(answer, "called_tsaps");
+  if (rows.empty()) return {};
+  for (json& each : rows)
+    if (each.value("tsap", json{}).is_null()) each["tsap"] = "(others)";
+  return '\n' + table_of(columns, rows);
+}
+
 std::string pools_table(const json& workers) {
   constexpr std::array columns{Column{"pool", "name", Align::Left},
                                Column{"kind", "kind", Align::Left},
@@ -115,7 +126,7 @@ std::string status_text(const json& status, const json& workers) {
   std::string text = batond_line(status) + "\n\n" + connections_table(status);
   if (!list_in(status, "listeners").empty()) text += '\n' + listeners_table(status);
   if (!list_in(workers, "pools").empty()) text += '\n' + pools_table(workers);
-  return text;
+  return text + called_table(status);
 }
 
 std::string destination_of(const json& route) {
@@ -128,7 +139,7 @@ std::string routes_table(const json& answer) {
                                Column{"connections", "connections"}};
   std::vector<json> routes = list_in(answer, "routes");
   for (json& each : routes) each["pool"] = destination_of(each);
-  return table_of(columns, routes);
+  return table_of(columns, routes) + called_table(answer);
 }
 
 std::string workers_table(const std::vector<PooledWorker>& workers) {

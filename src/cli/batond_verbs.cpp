@@ -99,8 +99,10 @@ ExitStatus show_workers(const Options& options, std::ostream& out, const Told& t
   } else if (workers.empty()) {
     out << (options.target.empty() ? "No pool has a" : printable_ascii("Pool " + options.target + " has no"))
         << " worker now. A worker is a program that connects to the TSAP of its pool: baton serve, baton exec, or one "
-           "that "
-           "uses libbaton.\n";
+           "that uses libbaton.\n";
+    if (options.target.empty())
+      out << "Servers that take the connections of a route with to_called_tsap are no workers: baton routes counts "
+             "them.\n";
   } else {
     out << workers_table(workers);
   }

@@ -11,9 +11,12 @@
 //                                       "refused": 0, "at_fault": 0, "dissolved": 0, "came_back": 0, "told": 0,
 //                                       "reset": 0},
 //                          "listeners": [{"name": "web", "address": "[::]:443", "waiting": 0, "accepted": 9, "gone": 0,
-//                                         "too_many": 0, "unwelcome": 0, "late": 0}]}
+//                                         "too_many": 0, "unwelcome": 0, "late": 0}],
+//                          "called_tsaps": [...]}, as of "routes"
 //   {"do": "routes"}   -> {"ok": true, "routes": [{"name": "shop", "pool": "shop", "to_called_tsap": false,
-//                          "connections": 9}]}; "pool": null where the route leads to the TSAP called, or refuses
+//                          "connections": 9}], "called_tsaps": [{"tsap": "'APPL'", "moved": 9, "refused": 0}]};
+//                         "pool": null where the route leads to the TSAP called, or refuses; of the TSAPs called those
+//                         are listed whose server has taken a connection, at most 256; "tsap": null: all others
 //   {"do": "workers"}  -> {"ok": true, "pools": [{"name": "shop", "kind": "workers", "moved": 9, "refused": 0,
 //                          "lost": 0, "recalled": 0, "dissolved": 0, "copying": 0, "copied": 0, "copied_octets": 0,
 //                          "connect_failures": 0,

@@ -25,6 +25,13 @@ std::string client_of(const Visitor& visitor) {
   return visitor.source.text() + (visitor.facts.proxy ? " by proxy" : ":" + std::to_string(visitor.peer_port));
 }
 
+/// By which the client asked for a server; empty where there is none.
+std::string name_of(const Visitor& visitor) {
+  const auto* const iso = std::get_if<recognise::Iso>(&visitor.facts.what);
+  if (iso != nullptr && !iso->called.empty()) return iso->called.printable();
+  return std::string{recognise::name_of(visitor.facts.what)};
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(asio::io_context& loop, ActivatedSockets activated)
@@ -239,8 +246,7 @@ void Dispatcher::say_farewell(VisitorPtr visitor, recognise::Ending why) {
     constexpr std::array<const char*, 3> reasons{"no route", "no worker", "refused by its route"};
     journal().debug("ended: client={} listener={} protocol={} name={} reason=\"{}\"", client_of(*visitor),
                     visitor->listener, recognise::protocol_name(recognise::protocol_of(visitor->facts.what)),
-                    recognise::name_of(visitor->facts.what),
-                    fault.empty() ? reasons[static_cast<std::size_t>(why)] : fault);
+                    name_of(*visitor), fault.empty() ? reasons[static_cast<std::size_t>(why)] : fault);
   }
   farewell_.say(std::move(visitor), why);
 }
@@ -255,7 +261,10 @@ void Dispatcher::cannot_accept(const Entrance& entrance, int error) {
 
 void Dispatcher::moved(Pool& pool, VisitorPtr visitor) { note_moved(*visitor, &pool); }
 
-void Dispatcher::tsap_took(VisitorPtr visitor) { note_moved(*visitor, nullptr); }
+void Dispatcher::tsap_took(VisitorPtr visitor) {
+  if (const auto* const iso = std::get_if<recognise::Iso>(&visitor->facts.what)) called_counts_.moved(iso->called);
+  note_moved(*visitor, nullptr);
+}
 
 void Dispatcher::note_moved(const Visitor& visitor, const Pool* pool) {
   ++counters_.moved;
@@ -263,12 +272,13 @@ void Dispatcher::note_moved(const Visitor& visitor, const Pool* pool) {
   counters_.moved_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds{took}.count());
   if (journal().should_log(spdlog::level::debug))
     journal().debug("moved: client={} listener={} protocol={} name={} {} us={}", client_of(visitor), visitor.listener,
-                    recognise::protocol_name(recognise::protocol_of(visitor.facts.what)),
-                    recognise::name_of(visitor.facts.what), pool != nullptr ? "pool=" + pool->settings().name : "tsap",
+                    recognise::protocol_name(recognise::protocol_of(visitor.facts.what)), name_of(visitor),
+                    pool != nullptr ? "pool=" + pool->settings().name : "tsap",
                     std::chrono::duration_cast<std::chrono::microseconds>(took).count());
 }
 
 void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
+  if (const auto* const iso = std::get_if<recognise::Iso>(&visitor->facts.what)) called_counts_.refused(iso->called);
   if (error == ECONNREFUSED) {
     ++counters_.no_route;
     return say_farewell(std::move(visitor), recognise::Ending::NoRoute);
@@ -280,9 +290,7 @@ void Dispatcher::tsap_refused(VisitorPtr visitor, int error) {
   ++counters_.no_worker;
   if (const Clock::time_point now = Clock::now(); now - said_tsap_refuses_ >= between_complaints) {
     said_tsap_refuses_ = now;
-    const auto* const iso = std::get_if<recognise::Iso>(&visitor->facts.what);
-    journal().warn("the server at TSAP {} does not take a client: {}",
-                   iso != nullptr ? iso->called.printable() : std::string{}, std::strerror(error));
+    journal().warn("the server at TSAP {} does not take a client: {}", name_of(*visitor), std::strerror(error));
   }
   say_farewell(std::move(visitor), recognise::Ending::NoWorker);
 }

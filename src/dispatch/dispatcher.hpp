@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "dispatch/called_counts.hpp"
 #include "dispatch/called_tsap.hpp"
 #include "dispatch/entrance.hpp"
 #include "dispatch/farewell.hpp"
@@ -107,6 +108,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   [[nodiscard]] const std::vector<std::unique_ptr<Pool>>& pools() const noexcept { return pools_; }
   [[nodiscard]] const DispatcherCounters& counters() const noexcept { return counters_; }
   [[nodiscard]] const std::map<std::string, std::uint64_t>& route_counters() const noexcept { return route_counters_; }
+  [[nodiscard]] const CalledCounts& called_counts() const noexcept { return called_counts_; }
   [[nodiscard]] std::size_t undecided() const noexcept { return undecided_.count(); }
   [[nodiscard]] std::size_t held() const noexcept { return held_count_; }
   [[nodiscard]] const Farewell& farewell() const noexcept { return farewell_; }
@@ -194,6 +196,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   Clock::time_point said_tsap_refuses_{};
   DispatcherCounters counters_;
   std::map<std::string, std::uint64_t> route_counters_;
+  CalledCounts called_counts_;
 };
 
 }  // namespace baton::dispatch

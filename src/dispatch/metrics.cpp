@@ -75,6 +75,14 @@ void add_connections(Families& all, const Dispatcher& dispatcher) {
   all.value(std::uint64_t{dispatcher.held()});
   all.counter("batond_route_connections_total", "Connections that a route took");
   for (const auto& [route, count] : dispatcher.route_counters()) all.value(count, {{"route", route}});
+  all.counter("batond_called_tsap_connections_total",
+              "Connections to the TSAP that they called, by what became of them");
+  const auto called = [&all](const std::string& tsap, const CalledCount& count) {
+    all.value(count.moved, {{"tsap", tsap}, {"outcome", "moved"}});
+    all.value(count.refused, {{"tsap", tsap}, {"outcome", "refused"}});
+  };
+  for (const auto& [tsap, count] : dispatcher.called_counts().listed()) called(tsap, count);
+  called("others", dispatcher.called_counts().others());
 }
 
 void add_listeners(Families& all, const Dispatcher& dispatcher) {

@@ -48,6 +48,7 @@ function show(all,seconds){
     table("Pools",["pool","kind","moved","copying","copied","not reached"],
       all.pools.map(x=>[x.name,x.kind,x.moved,x.copying,x.copied,x.connect_failures])),
     table("Routes",["route","pool","connections"],all.routes.map(r=>[r.name,r.pool??(r.to_called_tsap?"TSAP called":"refused"),r.connections])),
+    table("TSAPs called",["TSEL","moved","refused"],s.called_tsaps.map(t=>[t.tsap??"all others",t.moved,t.refused])),
     table("Listeners",["listener","address","accepted","waiting","gone","too many","late"],
       s.listeners.map(l=>[l.name,l.address,l.accepted,l.waiting,l.gone,l.too_many,l.late])));
 }

@@ -71,6 +71,17 @@ json view_of(const Entrance& entrance) {
           {"late", counters.late}};
 }
 
+/// The others, where there are any, without a name.
+json called_of(const CalledCounts& counts) {
+  json all = json::array();
+  for (const auto& [name, count] : counts.listed())
+    all.push_back({{"tsap", name}, {"moved", count.moved}, {"refused", count.refused}});
+  const CalledCount& others = counts.others();
+  if (others.moved + others.refused > 0)
+    all.push_back({{"tsap", nullptr}, {"moved", others.moved}, {"refused", others.refused}});
+  return all;
+}
+
 }  // namespace
 
 json status_of(const Dispatcher& dispatcher, const ServiceView& service) {
@@ -99,7 +110,8 @@ json status_of(const Dispatcher& dispatcher, const ServiceView& service) {
             {"came_back", counters.again},
             {"told", dispatcher.farewell().said()},
             {"reset", dispatcher.farewell().reset()}}},
-          {"listeners", std::move(listeners)}};
+          {"listeners", std::move(listeners)},
+          {"called_tsaps", called_of(dispatcher.called_counts())}};
 }
 
 json routes_of(const Dispatcher& dispatcher) {
@@ -117,7 +129,7 @@ json routes_of(const Dispatcher& dispatcher) {
                       {"to_called_tsap", called},
                       {"connections", count == counted.end() ? std::uint64_t{0} : count->second}});
   }
-  return {{"ok", true}, {"routes", std::move(routes)}};
+  return {{"ok", true}, {"routes", std::move(routes)}, {"called_tsaps", called_of(dispatcher.called_counts())}};
 }
 
 json workers_of(const Dispatcher& dispatcher) {

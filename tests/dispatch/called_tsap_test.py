@@ -67,6 +67,12 @@ class CalledTsap(House):
         self.assertEqual((counters["moved"], counters["no_route"]), (2, 2))
         route = self.ask("routes")["routes"][0]
         self.assertEqual((route["pool"], route["to_called_tsap"], route["connections"]), (None, True, 4))
+        called = [{"tsap": "'BLOG'", "moved": 1, "refused": 0}, {"tsap": "'SHOP'", "moved": 1, "refused": 0},
+                  {"tsap": None, "moved": 0, "refused": 2}]
+        for verb in ("status", "routes"):
+            self.assertEqual(self.ask(verb)["called_tsaps"], called)
+        self.assertRegex(self.logged(), "moved: .* protocol=iso name='SHOP' tsap us=")
+        self.assertRegex(self.logged(), "ended: .* protocol=iso name='BLOG' reason=\"no route\"")
         # What has been handed over lives on without batond.
         os.killpg(self.batond.pid, signal.SIGKILL)
         self.batond.wait()

@@ -203,7 +203,7 @@ class StatusPage(Measured):
         self.assertTrue(any(row[:1] == ["shop"] and str(worker.pid) in row and "up" in row for row in rows), rows)
         self.assertIn(["front", f"127.0.0.1:{self.port}", "7", "0", "0", "0", "0"], rows)
         self.assertEqual([re.sub("<.*?>", "", head) for head in re.findall(r"<h2>.*?</h2>", page)],
-                         ["Connections", "Workers", "Pools", "Routes", "Listeners"])
+                         ["Connections", "Workers", "Pools", "Routes", "TSAPs called", "Listeners"])
 
 
 class Systemd(House):

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 from typing import List
 
-from house import House, PATIENCE, http
+from house import House, PATIENCE, http, iso, read_all
 
 BATON = os.environ["BATON_PROGRAM"]
 
@@ -105,6 +105,16 @@ class Look(Operated):
         self.assertEqual(json.loads(self.does("workers", "shop", "--json"))[0]["pool"], "shop")
         self.assertIn("Pool blog has no worker now", self.does("workers", "blog"))
         self.assertIn('there is no pool "shp": did you mean "shop"?', self.fails(1, "workers", "shp"))
+
+
+class Called(Operated):
+    def test_who_is_called_by_tsel_is_counted_beside_the_routes(self) -> None:
+        self.start_batond("[[route]]\nto_called_tsap = true\n")
+        self.assertNotIn("TSAP called ", self.does("status"))
+        read_all(self.client(iso(b"NOBODY")))
+        for verb in ("routes", "status"):
+            self.assertEqual(self.row(self.does(verb), "(others)"), ["(others)", "0", "1"])
+        self.assertIn("no workers: baton routes counts them", self.does("workers"))
 
 
 class Act(Operated):
