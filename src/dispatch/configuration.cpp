@@ -48,6 +48,14 @@ std::optional<tsap::HostAddress> parse_target(std::string_view text) {
   return has_port ? tsap::parse_host_address(text) : std::nullopt;
 }
 
+constexpr std::string_view unix_prefix = "unix:";
+/// "unix:/run/app.sock", the prefix left out: what fits into sockaddr_un (unix(7)). Empty: it is none.
+std::string parse_socket_path(std::string_view text) {
+  constexpr std::size_t longest = 107;
+  const bool fits = text.starts_with('/') && text.size() <= longest && !text.contains('\0');
+  return fits ? std::string{text} : std::string{};
+}
+
 std::optional<routing::ListenAddress> parse_listen_address(std::string_view text) {
   if (text.starts_with(':')) return parse_listen_address("*" + std::string{text});
   const auto target = parse_target(text);
@@ -204,10 +212,17 @@ void read_kind(Section& section, routing::Pool& pool) {
   });
   read_targets(section, "connect", "address", pool,
                [&](const std::string& text, std::string path, routing::Target& target) {
+                 if (text.starts_with(unix_prefix)) {
+                   target.path = parse_socket_path(std::string_view{text}.substr(unix_prefix.size()));
+                   if (target.path.empty())
+                     document.error(std::move(path), '"' + text + "\" names no socket",
+                                    "write \"unix:/run/app.sock\": an absolute path of at most 107 octets");
+                   return !target.path.empty();
+                 }
                  auto address = parse_target(text);
                  if (!address) {
                    document.error(std::move(path), '"' + text + "\" is no host and port",
-                                  "write \"127.0.0.1:8080\", \"[::1]:8080\" or \"name:8080\"");
+                                  "write \"127.0.0.1:8080\", \"[::1]:8080\", \"name:8080\", or \"unix:/run/app.sock\"");
                    return false;
                  }
                  target.host = std::move(address->host);

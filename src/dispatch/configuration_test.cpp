@@ -74,7 +74,8 @@ TEST(Configuration, ReadsEveryKindOfPool) {
   const auto read = read_configuration(with(
       "[pool.a]\ntsap = \"X'0a0B'\"\npolicy = \"least-moves\"\nhold = \"3s\"\ntries = 5\nfallback = [\"b\", \"c\"]\n"
       "[pool.b]\ntsaps = [\"ONE\", { tsap = \"TWO\", weight = 3 }]\npolicy = \"hash\"\n"
-      "[pool.c]\nconnect = [\"localhost:80\", { address = \"[::1]:81\", weight = 0 }]\nproxy_protocol = true\n"
+      "[pool.c]\nconnect = [\"localhost:80\", { address = \"[::1]:81\", weight = 0 }, "
+      "\"unix:/run/a.sock\"]\nproxy_protocol = true\n"
       "[[route]]\nsource = \"192.0.2.0/24\"\npool = \"a\"\n"));
   EXPECT_EQ(all_of(read), "");
   const auto pool = [&](std::string_view name) {
@@ -94,6 +95,7 @@ TEST(Configuration, ReadsEveryKindOfPool) {
   EXPECT_EQ(pool("c").targets[0].host, "localhost");
   EXPECT_EQ(pool("c").targets[1].host, "::1");
   EXPECT_EQ(pool("c").targets[1].port, 81);
+  EXPECT_EQ(pool("c").targets[2].path, "/run/a.sock");
 }
 
 TEST(Configuration, ReadsPatternsWithDigitsThatDoNotCount) {
@@ -143,6 +145,11 @@ TEST(Configuration, SaysWhereAndWhatToDo) {
       {"", "f:1:1: error: listener: there is none, so nobody can connect: add [listener.NAME] with an address\n"},
       {with("[batond]\nlog = true\n"),
        "f:7:7: error: batond.log: it is not text: give one of error, warning, info, debug\n"},
+      {with("[pool.x]\nconnect = \"unix:a.sock\"\n"),
+       "f:7:11: error: pool.x.connect: \"unix:a.sock\" names no socket: write \"unix:/run/app.sock\": an absolute "
+       "path "},
+      {with("[pool.x]\nconnect = \"unix:/" + std::string(107, 'a') + "\"\n"),
+       "f:7:11: error: pool.x.connect: \"unix:/a"},
       {with("[pool.x]\ntsap = \"A\"\nconnect = \"h:1\"\n"),
        "f:6:1: error: pool.x: it has several of tsap, tsaps and connect"},
       {with("[pattern.x]\noctets = \"1\"\n"), "f:7:10: error: pattern.x.octets: it is not hexadecimal"},

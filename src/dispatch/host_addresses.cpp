@@ -56,6 +56,9 @@ HostAddresses::HostAddresses(asio::io_context& loop, std::string host, std::uint
     ask();
 }
 
+HostAddresses::HostAddresses(asio::io_context& loop, const os::Address& address)
+    : addresses_{address}, watched_{loop}, timer_{loop}, pause_{first_pause} {}
+
 HostAddresses::~HostAddresses() {
   *alive_ = false;
   if (watched_.is_open()) (void)watched_.release();

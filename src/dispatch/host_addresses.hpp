@@ -31,6 +31,8 @@ class HostAddresses {
   /// A name is looked up from now on. `user`: whom the log says it is for. `changed` may be called by await(), too.
   HostAddresses(asio::io_context& loop, std::string host, std::uint16_t port, std::string user,
                 std::function<void()> changed);
+  /// One that has no name: a socket of this host.
+  HostAddresses(asio::io_context& loop, const os::Address& address);
   ~HostAddresses();
   HostAddresses(const HostAddresses&) = delete;
   HostAddresses& operator=(const HostAddresses&) = delete;
@@ -55,7 +57,7 @@ class HostAddresses {
   void not_found(int error);
 
   const std::string host_;
-  const std::uint16_t port_;
+  const std::uint16_t port_ = 0;
   const std::string user_;
   const std::function<void()> changed_;
   std::vector<os::Address> addresses_;

@@ -11,6 +11,7 @@
 
 #include "os/tcp.hpp"
 #include "os/tcp_abort.hpp"
+#include "os/unix_stream.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -56,7 +57,8 @@ void Passage::start(std::vector<os::Address> addresses) {
 void Passage::connect_next() {
   if (watched_server_.is_open()) (void)watched_server_.release();
   for (; next_ < addresses_.size(); ++next_) {
-    auto socket = os::tcp_socket(addresses_[next_].family(), true);
+    const int family = addresses_[next_].family();
+    auto socket = family == AF_UNIX ? os::unix_stream(true) : os::tcp_socket(family, true);
     if (!socket) {
       error_ = os::number(socket.error());
       continue;

@@ -10,6 +10,7 @@
 #include "dispatch/journal.hpp"
 #include "dispatch/proxy_header.hpp"
 #include "os/socket.hpp"
+#include "os/unix_stream.hpp"
 
 namespace baton::dispatch {
 namespace {
@@ -34,11 +35,12 @@ void add_up(WorkerCounters& sum, const WorkerCounters& more) {
 
 bool same_targets(const std::vector<routing::Target>& a, const std::vector<routing::Target>& b) {
   return std::ranges::equal(a, b, [](const routing::Target& x, const routing::Target& y) {
-    return x.tsap == y.tsap && x.host == y.host && x.port == y.port;
+    return x.tsap == y.tsap && x.host == y.host && x.path == y.path && x.port == y.port;
   });
 }
 
 std::string name_of(const routing::Target& target) {
+  if (!target.path.empty()) return "unix:" + target.path;
   if (target.host.empty()) return target.tsap.printable();
   const bool six = target.host.find(':') != std::string::npos;
   return (six ? "[" + target.host + "]" : target.host) + ":" + std::to_string(target.port);
@@ -170,9 +172,12 @@ void Pool::add_targets() {
       try_target(i);
       continue;
     }
-    hosts_.push_back(std::make_unique<HostAddresses>(loop_, target.host, target.port,
-                                                     "pool " + settings_.name + ": " + name_of(target),
-                                                     [this, i] { target_is_elsewhere(i); }));
+    if (target.path.empty())
+      hosts_.push_back(std::make_unique<HostAddresses>(loop_, target.host, target.port,
+                                                       "pool " + settings_.name + ": " + name_of(target),
+                                                       [this, i] { target_is_elsewhere(i); }));
+    else
+      hosts_.push_back(std::make_unique<HostAddresses>(loop_, os::unix_address(target.path)));
     Member& member = members_.emplace_back();
     member.id = ++last_id_;
     member.target = i;

@@ -47,7 +47,7 @@ struct PoolCounters {
 /// One worker or target, for those who look.
 struct WorkerView {
   std::uint64_t id = 0;
-  std::string name{};  // TSEL, or host and port
+  std::string name{};  // TSEL, host and port, or path of a socket
   pid_t process = 0;
   std::uint32_t weight = 1;
   std::size_t credit = 0;

@@ -50,6 +50,7 @@ enum class Policy : std::uint8_t {
 struct Target {
   tsap::Selector tsap{};  ///< PoolKind::Tsaps
   std::string host{};     ///< PoolKind::Connect: a name, or an address without brackets
+  std::string path{};     ///< PoolKind::Connect: of an AF_UNIX socket, instead of a host and a port
   std::uint16_t port = 0;
   std::uint32_t weight = 1;
   friend bool operator==(const Target&, const Target&) = default;

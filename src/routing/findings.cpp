@@ -86,7 +86,7 @@ void check_targets(const Pool& pool, const std::string& path, Report& report) {
       report.error(list + at(i) + ".weight", "it is too large", "give 0 to " + std::to_string(most_weight));
     if (tsaps && target.tsap.empty())
       report.error(list + at(i), "nobody can have the empty TSEL", "give the name that the server has bound");
-    if (!tsaps && (target.host.empty() || target.port == 0))
+    if (!tsaps && target.path.empty() && (target.host.empty() || target.port == 0))
       report.error(list + at(i), "it lacks a host or a port", "write \"host:port\"");
   }
   if (!pool.targets.empty() && weights == 0)

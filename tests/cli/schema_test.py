@@ -219,6 +219,8 @@ class Schema(unittest.TestCase):
             ("pool.shop", ("pool", "shop"), {"tsaps": "A", "connect": "h:1"}),
             ("pool.shop.connect[0].weight", ("pool", "shop"), {"connect": [{"address": "h:1", "weight": 1000001}]}),
             ("pool.shop.connect", ("pool", "shop"), {"connect": [{"weight": 1}]}),
+            ("pool.shop.connect", ("pool", "shop"), {"connect": "unix:app.sock"}),
+            ("pool.shop.connect", ("pool", "shop"), {"connect": "unix:/" + "a" * 107}),
             ("pattern.mqtt", ("pattern", "mqtt"), {"octets": "00"}),
             ("route[0]", ("route", 0), {"refuse": True}),
             ("route[0]", ("route", 0), {"to_called_tsap": True}),
@@ -235,7 +237,8 @@ class Schema(unittest.TestCase):
             configuration = base()
             configuration["route"].append(keys)
             self.both_accept(configuration, str(keys))
-        for keys in ({"tsaps": ["A", {"tsap": "B", "weight": 0}]}, {"connect": {"address": "[::1]:2"}}):
+        for keys in ({"tsaps": ["A", {"tsap": "B", "weight": 0}]}, {"connect": {"address": "[::1]:2"}},
+                     {"connect": ["unix:/run/app.sock", "unix:/" + "a" * 106]}):
             configuration = base()
             configuration["pool"]["blog"] = keys
             self.both_accept(configuration, str(keys))

@@ -299,6 +299,15 @@ class Reload(House):
 
 
 class Fallback(House):
+    def is_copied(self, client: socket.socket, connection: socket.socket) -> None:
+        """Both ways, the end of one before that of the other."""
+        self.assertEqual(read_exactly(connection, len(http("a"))), http("a"))
+        connection.sendall(b"z" * 3000000)
+        self.assertEqual(read_exactly(client, 3000000), b"z" * 3000000)
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(connection.recv(1), b"")
+        connection.sendall(b"still open")
+
     def test_copied_both_ways_with_a_proxy_header(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(PATIENCE)
@@ -312,13 +321,29 @@ class Fallback(House):
                 self.assertEqual(header[:16], b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c")
                 self.assertEqual(header[16:24], socket.inet_aton("127.0.0.1") * 2)
                 self.assertEqual(int.from_bytes(header[24:26], "big"), client.getsockname()[1])
-                self.assertEqual(read_exactly(connection, len(http("a"))), http("a"))
-                connection.sendall(b"z" * 3000000)
-                self.assertEqual(read_exactly(client, 3000000), b"z" * 3000000)
-                client.shutdown(socket.SHUT_WR)
-                self.assertEqual(connection.recv(1), b"")
-                connection.sendall(b"still open")
+                self.is_copied(client, connection)
             self.assertEqual(read_all(client), b"still open")
+        self.until(lambda: self.pool("old")["copied"] == 1 and self.pool("old")["copying"] == 0, "it is over")
+
+    def test_copied_to_a_socket_of_the_file_system(self) -> None:
+        path = os.path.join(self.folder.name, "app.sock")
+        self.start_batond(f'[pool.old]\nhold = "20s"\nconnect = ["unix:{path}"]\nproxy_protocol = true\n'
+                          '[[route]]\nhost = "*"\npool = "old"\n', 'proxy = "optional"\nproxy_from = "127.0.0.1"\n')
+        client = self.client(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n" + http("a"))
+        self.until(lambda: self.pool("old")["connect_failures"] > 1, "nobody is there")
+        self.assertEqual(self.workers("old")[0]["name"], f"unix:{path}")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.settimeout(PATIENCE)
+            server.bind(path)
+            server.listen()
+            connection, _ = server.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("192.0.2.7") +
+                      socket.inet_aton("192.0.2.8") + (1234).to_bytes(2, "big") + (80).to_bytes(2, "big"))
+            self.assertEqual(read_exactly(connection, len(header)), header)
+            self.is_copied(client, connection)
+        self.assertEqual(read_all(client), b"still open")
         self.until(lambda: self.pool("old")["copied"] == 1 and self.pool("old")["copying"] == 0, "it is over")
 
     def test_a_target_that_is_down_is_tried_again(self) -> None:
