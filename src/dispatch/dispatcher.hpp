@@ -155,6 +155,7 @@ class Dispatcher final : Entrance::Owner, Pool::Owner, CalledTsap::Owner {
   [[nodiscard]] std::expected<void, std::string> open_entrances(const routing::Configuration& configuration,
                                                                 std::size_t listener, const Inheritance& coming,
                                                                 Opening& opening);
+  [[nodiscard]] std::string names_of_systemd(const Inheritance& before) const;
   [[nodiscard]] std::expected<void, std::string> open_entrance(std::string key, Entrance::Manner manner,
                                                                const std::function<os::Result<UniqueFd>()>& make,
                                                                Opening& opening);

@@ -4,6 +4,7 @@
 #include <asio/post.hpp>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "dispatch/dispatcher.hpp"
@@ -88,8 +89,8 @@ std::expected<void, std::string> Dispatcher::open_entrances(const routing::Confi
   const auto [first, last] = activated_.equal_range(settings.systemd);
   if (first == last)
     return std::unexpected{"listener " + settings.name + ": systemd has passed no socket of the name \"" +
-                           settings.systemd +
-                           "\": start batond by a socket unit with FileDescriptorName=" + settings.systemd};
+                           settings.systemd + "\", " + names_of_systemd(coming) +
+                           ": start batond by a socket unit with FileDescriptorName=" + settings.systemd};
   std::size_t number = 0;
   for (auto each = first; each != last; ++each) {
     auto opened = open_entrance(
@@ -97,6 +98,17 @@ std::expected<void, std::string> Dispatcher::open_entrances(const routing::Confi
     if (!opened) return opened;
   }
   return {};
+}
+
+/// "but "a" and "b"": what it has passed to this batond, or to the one before.
+std::string Dispatcher::names_of_systemd(const Inheritance& before) const {
+  std::set<std::string> names;
+  for (const auto& [name, socket] : activated_) names.insert(name);
+  for (const auto& [name, count] : before.systemd) names.insert(name);
+  if (names.empty()) return "and none of another";
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "but \"" : ", \"") + name + '"';
+  return text;
 }
 
 std::expected<void, std::string> Dispatcher::open_entrance(std::string key, Entrance::Manner manner,

@@ -258,7 +258,16 @@ class Systemd(House):
         done = subprocess.run([BATOND, "--config", self.configuration], env=self.environment, capture_output=True,
                               text=True, timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn('systemd has passed no socket of the name "web"', done.stderr)
+        self.assertIn('systemd has passed no socket of the name "web", and none of another:', done.stderr)
+
+    def test_a_socket_that_systemd_has_passed_under_another_name(self) -> None:
+        self.configure(TWO_POOLS)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            as_systemd = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=wrong exec "$0" "$@"'
+            self.batond = self.start_logged(["bash", "-c", as_systemd, BATOND, "--config", self.configuration],
+                                            pass_fds=(listening.fileno(),))
+            self.assertEqual(self.batond.wait(PATIENCE), 1)
+        self.assertIn('systemd has passed no socket of the name "web", but "wrong": start batond', self.logged())
 
     def test_the_units(self) -> None:
         """systemd reads them without a complaint, and has little against their sandbox."""
