@@ -63,6 +63,8 @@ std::string advice_for(int error) {
       return ": ports below 1024 need AmbientCapabilities=CAP_NET_BIND_SERVICE or a socket unit";
     case EADDRNOTAVAIL:
       return ": this host does not have the address";
+    case EMFILE:
+      return ": raise LimitNOFILE= or `ulimit -n`";
     default:
       return {};
   }

@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "base/bytes.hpp"
-#include "dispatch/journal.hpp"
+#include "dispatch/listening.hpp"
 #include "dispatch/proxy_header.hpp"
 #include "os/socket.hpp"
 #include "os/unix_stream.hpp"
@@ -49,7 +50,8 @@ std::string name_of(const routing::Target& target) {
 }  // namespace
 
 std::string pool_failure(const routing::Pool& settings, const Error& error) {
-  return "pool " + settings.name + ": cannot take workers at " + settings.tsap.printable() + ": " + error.text();
+  return "pool " + settings.name + ": cannot take workers at " + settings.tsap.printable() + ": " +
+         (error.number() == EMFILE ? std::strerror(EMFILE) + advice_for(EMFILE) : error.text());
 }
 
 struct Pool::Attempt {

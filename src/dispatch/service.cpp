@@ -9,6 +9,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -40,7 +41,13 @@ namespace {
 
 std::expected<ReadConfiguration, std::string> read_file(const std::string& path) {
   const auto text = os::read_text_file(path, most_configuration);
-  if (!text) return std::unexpected{"cannot read " + path + ": " + std::strerror(os::number(text.error()))};
+  if (!text) {
+    const int error = os::number(text.error());
+    return std::unexpected{"cannot read " + path + ": " + std::strerror(error) +
+                           (error == ENOENT ? ": say where the configuration is by --config FILE; batond.example.toml "
+                                              "has every setting"
+                                            : "")};
+  }
   return read_configuration(*text);
 }
 
@@ -48,6 +55,19 @@ void log_findings(const ReadConfiguration& read, const std::string& path) {
   for (const LocatedFinding& found : read.findings)
     journal().log(found.finding.severity == routing::Severity::Error ? spdlog::level::err : spdlog::level::warn, "{}",
                   printable(found, path));
+}
+
+std::string advice_for_control(int error) {
+  switch (error) {
+    case ENOENT:
+      return ": make its folder, or give another path as [batond] control";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return ": give a path where batond's user may write as [batond] control";
+    default:
+      return advice_for(error);
+  }
 }
 
 std::string first_error(const ReadConfiguration& read, const std::string& path) {
@@ -185,9 +205,9 @@ class Service final : Upgrade::Owner {
       const int error = os::number(listening.error());
       if (const std::string trouble = path.empty() ? os::trouble_of_bind("batond") : ""; !trouble.empty())
         return std::unexpected{"control socket: " + trouble};
-      return std::unexpected{
-          "control socket " + (path.empty() ? "batond/control in the runtime folder" : path) + ": " +
-          (error == EADDRINUSE ? "another batond has it: end it, or give [batond] control" : std::strerror(error))};
+      return std::unexpected{"control socket " + (path.empty() ? "batond/control in the runtime folder" : path) + ": " +
+                             (error == EADDRINUSE ? "another batond has it: end it, or give [batond] control"
+                                                  : std::strerror(error) + advice_for_control(error))};
     }
     control_path_ = path;
     control_place_ = std::move(*place);

@@ -291,6 +291,37 @@ class Systemd(House):
         self.assertEqual(done.returncode, 0, done.stdout[-2500:] + done.stderr)
 
 
+class CannotStart(House):
+    """A sentence says why, and what to do."""
+
+    def fails(self, *words: str, limit: int = 1024) -> str:
+        done = subprocess.run([BATOND, *words], env=self.environment, capture_output=True, text=True, timeout=PATIENCE,
+                              check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        return done.stderr.splitlines()[-1]
+
+    def test_without_a_configuration(self) -> None:
+        self.assertRegex(self.fails("--config", "/nonexistent"), "cannot read /nonexistent: No such file or directory: "
+                         "say where the configuration is by --config FILE; batond.example.toml ")
+
+    def test_without_a_folder_for_the_control_socket(self) -> None:
+        self.control = os.path.join(self.folder.name, "none", "control")
+        self.configure(TWO_POOLS)
+        self.assertIn(f"control socket {self.control}: No such file or directory: make its folder, or give another path "
+                      "as [batond] control", self.fails("--config", self.configuration))
+
+    def test_without_descriptors(self) -> None:
+        """However far it comes."""
+        self.control = os.path.join(self.folder.name, "none", "control")
+        self.configure(TWO_POOLS)
+        said = [self.fails("--config", self.configuration, limit=limit) for limit in range(10, 24)]
+        short = [line for line in said if "Too many open files" in line]
+        self.assertTrue(short, said)
+        for line in short:
+            self.assertIn("Too many open files: raise LimitNOFILE= or `ulimit -n`", line)
+
+
 class FullTable(House):
     """Without descriptors batond accepts no more; who waits gets its turn, and nobody is lost."""
 
