@@ -22,6 +22,7 @@ std::string finding_line(const json& finding, std::string_view file) {
 
 std::string excerpt(const LocatedFinding& found, std::string_view text) {
   constexpr std::size_t longest = 160;
+  if (text.empty()) return {};
   for (std::uint32_t line = 1; line < found.position.line; ++line) {
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) return {};
@@ -29,7 +30,8 @@ std::string excerpt(const LocatedFinding& found, std::string_view text) {
   }
   text = text.substr(0, text.find('\n'));
   const std::size_t column = found.position.column - 1;
-  if (column >= std::min(text.size(), longest)) return {};
+  // Behind the last octet is where something is missing.
+  if (column > text.size() || column >= longest) return {};
   const std::string number = std::to_string(found.position.line);
   constexpr std::size_t width = 6;
   const std::string margin(width - std::min(width, number.size()), ' ');

@@ -273,6 +273,12 @@ TEST_F(Program, CheckShowsTheLineAndWhatToDo) {
   EXPECT_EQ(findings[0].value("line", 0), 6);
 }
 
+TEST_F(Program, CheckShowsTheLineThatEndsTooEarly) {
+  EXPECT_EQ(run({"check", write("no.toml", "a = 1\nb\nc = 2\n")}), 3);
+  EXPECT_NE(out_.find(":2:2: error: this is not TOML"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("\n     2 | b\n       |  ^\n"), std::string::npos) << out_;
+}
+
 TEST_F(Program, CheckOfWhatCanBeRun) {
   const std::string good =
       write("good.toml", "[listener.web]\naddress = \":443\"\n[pool.shop]\n[[route]]\nsni = \"x\"\npool = \"shop\"\n");

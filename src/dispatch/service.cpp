@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -51,10 +52,18 @@ std::expected<ReadConfiguration, std::string> read_file(const std::string& path)
   return read_configuration(*text);
 }
 
-void log_findings(const ReadConfiguration& read, const std::string& path) {
+const LocatedFinding* first_error(const ReadConfiguration& read) {
+  const auto found = std::ranges::find(read.findings, routing::Severity::Error,
+                                       [](const LocatedFinding& each) { return each.finding.severity; });
+  return found == read.findings.end() ? nullptr : &*found;
+}
+
+/// All but one that is told otherwise.
+void log_findings(const ReadConfiguration& read, const std::string& path, const LocatedFinding* but = nullptr) {
   for (const LocatedFinding& found : read.findings)
-    journal().log(found.finding.severity == routing::Severity::Error ? spdlog::level::err : spdlog::level::warn, "{}",
-                  printable(found, path));
+    if (&found != but)
+      journal().log(found.finding.severity == routing::Severity::Error ? spdlog::level::err : spdlog::level::warn, "{}",
+                    printable(found, path));
 }
 
 std::string advice_for_control(int error) {
@@ -68,12 +77,6 @@ std::string advice_for_control(int error) {
     default:
       return advice_for(error);
   }
-}
-
-std::string first_error(const ReadConfiguration& read, const std::string& path) {
-  for (const LocatedFinding& found : read.findings)
-    if (found.finding.severity == routing::Severity::Error) return "its configuration: " + printable(found, path);
-  return "its configuration has errors";
 }
 
 /// As many descriptors as the process may have: each connection on its way is one.
@@ -112,11 +115,11 @@ class Service final : Upgrade::Owner {
     }
     auto read = read_file(view_.configuration);
     if (!read) return failed(read.error());
-    log_findings(*read, view_.configuration);
-    if (!read->usable()) {
-      if (predecessor_) predecessor_->failed(first_error(*read, view_.configuration));
-      return ExitStatus::Configuration;
-    }
+    // The predecessor logs and answers why it goes on: the first error.
+    const LocatedFinding* const why = predecessor_ ? first_error(*read) : nullptr;
+    log_findings(*read, view_.configuration, why);
+    if (why != nullptr) predecessor_->failed("its configuration: " + printable(*why, view_.configuration));
+    if (!read->usable()) return ExitStatus::Configuration;
     set_log_level(read->configuration.service.log);
     if (const std::string unknown = link::unknown_users(); !unknown.empty())
       journal().warn("BATON_ALLOW_UIDS: {} admits nobody: it is neither a number nor a user of /etc/passwd", unknown);

@@ -333,6 +333,7 @@ class Failing(Upgrades):
     def test_a_configuration_with_errors(self) -> None:
         self.configure(POOLS + '[[route]]\nhost = "x"\npool = "shp"\n')
         self.fails('did you mean "shop"?')
+        self.assertEqual(self.logged().count('did you mean "shop"?'), 1)
 
     def test_an_address_that_another_has(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
