@@ -66,7 +66,7 @@ inline std::expected<asio::ip::tcp, Error> protocol_of(std::expected<int, Error>
   return std::unexpected{Error{EAFNOSUPPORT, "only a TCP end point becomes a socket of Asio"}};
 }
 template <class Socket, class EndPoint>
-std::expected<Socket, MoveFailure<EndPoint>> to_asio(const asio::any_io_executor& executor, EndPoint end_point) {
+std::expected<Socket, MoveFailure<EndPoint> > to_asio(const asio::any_io_executor& executor, EndPoint end_point) {
   const auto protocol = protocol_of(end_point.family());
   if (!protocol) return std::unexpected{MoveFailure<EndPoint>{protocol.error(), std::move(end_point)}};
   Socket socket{executor};
@@ -80,12 +80,12 @@ std::expected<Socket, MoveFailure<EndPoint>> to_asio(const asio::any_io_executor
 
 /// Registered with the executor's reactor. The failure has the Connection: EAFNOSUPPORT: an ISO end point; ENOMEM,
 /// ENOSPC: the reactor has no room.
-[[nodiscard]] inline std::expected<asio::ip::tcp::socket, MoveFailure<Connection>> to_socket(
+[[nodiscard]] inline std::expected<asio::ip::tcp::socket, MoveFailure<Connection> > to_socket(
     const asio::any_io_executor& executor, Connection connection) {
   return detail::to_asio<asio::ip::tcp::socket>(executor, std::move(connection));
 }
 /// The same of a TCP listener.
-[[nodiscard]] inline std::expected<asio::ip::tcp::acceptor, MoveFailure<Listener>> to_acceptor(
+[[nodiscard]] inline std::expected<asio::ip::tcp::acceptor, MoveFailure<Listener> > to_acceptor(
     const asio::any_io_executor& executor, Listener listener) {
   return detail::to_asio<asio::ip::tcp::acceptor>(executor, std::move(listener));
 }

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 #include <utility>
 
 #include "os/option.hpp"
@@ -13,6 +12,7 @@
 #include "preload/door.hpp"
 #include "preload/export.hpp"
 #include "preload/listeners.hpp"
+#include "preload/manner.hpp"
 #include "preload/real.hpp"
 #include "preload/section.hpp"
 #include "preload/timing.hpp"
@@ -43,25 +43,8 @@ Asked ask_door() {
   return {std::move(*taken), 0};
 }
 
-/// What this thread has accepted from the dispatcher last.
-struct Last {
-  unsigned turn = 0;
-  int number = -1;
-  std::uint64_t cookie = 0;
-};
-thread_local Last last;
-
-/// It accepts again before it waits, and holds what it has accepted before.
-void look_at_last(const Listener& listener) {
-  if (listener.veiled || last.number < 0 || last.turn != Waiting::turn() || door().is_to_take_all()) return;
-  const auto cookie = os::cookie(FdRef{std::exchange(last.number, -1)});
-  if (!cookie || *cookie != last.cookie) return;
-  const Section section;
-  door().takes_all();
-}
-
-int note(UniqueFd connection) {
-  if (!door().is_to_take_all()) last = {Waiting::turn(), connection.get(), os::cookie(connection.ref()).value_or(0)};
+int given(UniqueFd connection) {
+  sees_accepted(connection.ref());
   return connection.release();
 }
 
@@ -121,13 +104,13 @@ int wait_for_either(int listening, Instant until) {
 int accept_either(const Listener& listener, sockaddr* address, socklen_t* size, int flags) {
   const Duration patience = os::receive_timeout(FdRef{listener.number});
   const Instant until = patience == Duration{0} ? never : os::monotonic_now() + patience;
-  look_at_last(listener);
+  sees_accept(listener);
   for (bool direct_first = direct_is_due(listener);;) {
     Asked asked;
     if (!direct_first) asked = ask_door();
     if (asked.taken) {
       if (auto ready = accepted(std::move(*asked.taken), listener, flags, {address, size}))
-        return note(std::move(*ready));
+        return given(std::move(*ready));
       continue;
     }
     const int direct = real().accept4(listener.number, address, size, flags);

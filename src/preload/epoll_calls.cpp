@@ -9,6 +9,7 @@
 #include "preload/door.hpp"
 #include "preload/export.hpp"
 #include "preload/listeners.hpp"
+#include "preload/manner.hpp"
 #include "preload/numbers.hpp"
 #include "preload/real.hpp"
 #include "preload/section.hpp"
@@ -109,8 +110,9 @@ BATON_EXPORT int epoll_create(int size) { return made(real().epoll_create(size))
 BATON_EXPORT int epoll_create1(int flags) { return made(real().epoll_create1(flags)); }
 
 BATON_EXPORT int epoll_ctl(int set, int operation, int number, epoll_event* event) {
-  if (!active() || in_section() || !may_listen(operation, number))
-    return real().epoll_ctl(set, operation, number, event);
+  if (!active() || in_section()) return real().epoll_ctl(set, operation, number, event);
+  if (operation == EPOLL_CTL_ADD) sees_added(set, number);
+  if (!may_listen(operation, number)) return real().epoll_ctl(set, operation, number, event);
   return control(set, operation, number, event);
 }
 

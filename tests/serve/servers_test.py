@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Process, ServeTest, free_port, in_threads, is_open, until
+from serving import BATON, BATOND, PATIENCE, POOL, Process, ServeTest, free_port, in_threads, is_open, until
 
 
 def request(address, path="/", close=True):
@@ -107,6 +107,15 @@ class Nginx(ServeTest):
 
     def test_with_a_socket_for_each_worker(self):
         self.workers_answer(listen="reuseport")
+
+    if BATOND:
+
+        def test_a_worker_that_watches_what_it_has_accepted_has_room_for_several(self):
+            self.nginx()
+            giver = self.giver()
+            self.assertEqual(request(giver.address)[1], 200)
+            request(giver.address)
+            until(lambda: any(worker["credit"] > 1 for worker in giver.status()["pools"][0]["workers"]), "room for several")
 
     def test_load(self):
         self.nginx()
