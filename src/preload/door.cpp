@@ -85,7 +85,7 @@ void Door::expect() {
 }
 
 void Door::announce() {
-  const int room = takes_all_ ? credit_ : std::clamp(Waiting::threads(), 1, credit_);
+  const int room = serves_many_ ? credit_ : std::clamp(Waiting::threads(), 1, credit_);
   if (::soc_credit(link_, room) < 0) return lost(errno == EMFILE || errno == ENFILE ? longest_pause : Duration{0});
   (void)::soc_credit(link_, 0);
   expects_ = true;
@@ -100,14 +100,14 @@ void Door::has_returned() {
   quick_returns_ = os::monotonic_now() - since < soon ? std::min(quick_returns_ + 1, trusted_returns) : 0;
 }
 
-void Door::takes_all() noexcept {
-  takes_all_ = credit_ > 1;
+void Door::has_served_many() noexcept {
+  serves_many_ = credit_ > 1;
   expects_ = false;
 }
 
 void Door::passed_by() {
   expects_ = false;  // before it asks: who begins to wait now looks after the link itself
-  const bool returns = takes_all_ || Waiting::threads() > 0 || (credit_ > 1 && quick_returns_ == trusted_returns);
+  const bool returns = serves_many_ || Waiting::threads() > 0 || (credit_ > 1 && quick_returns_ == trusted_returns);
   if (!returns && has_announced()) leave();
   away_since_ = os::monotonic_now();
 }
@@ -255,7 +255,7 @@ void Door::begin_anew() {
   enter(State::Away);
   retry_at_ = Instant{0};
   pause_ = {};
-  takes_all_ = false;
+  serves_many_ = false;
   quick_returns_ = 0;
   away_since_ = never;
 }

@@ -15,7 +15,7 @@
 // What is **announced** may come at any time, and waits until the program accepts again: for long, if it serves one
 // client at a time, or waits for another process's leave to accept (a mutex of all workers). So nothing is announced by
 // itself, but when the program waits, or has seen that nothing is there: one for each thread that waits; as many as
-// `baton serve` was told where the program has shown that it takes all before it serves any. Where it turns away with
+// `baton serve` was told where the program has shown that it serves many at once (manner.hpp). Where it turns away with
 // something announced, to a connection of its own or with its sockets out of its sets, the link ends: what comes goes
 // elsewhere. Threads: in a Section.
 #pragma once
@@ -70,9 +70,9 @@ class Door {
   [[nodiscard]] bool ready();
   /// A connection; nothing: there is none. The error: there is no descriptor for it.
   [[nodiscard]] os::Result<std::optional<os::HandedOver>> take();
-  /// The program takes several before it serves one.
-  void takes_all() noexcept;
-  [[nodiscard]] bool is_to_take_all() const noexcept { return takes_all_; }
+  /// The program has been seen to (manner.hpp).
+  void has_served_many() noexcept;
+  [[nodiscard]] bool serves_many() const noexcept { return serves_many_; }
   /// The program has accepted a connection of its own.
   void passed_by();
   /// The program's sockets are in none of its sets any more.
@@ -115,7 +115,7 @@ class Door {
   int credit_ = 0;
   State state_ = State::Away;
   std::atomic<bool> expects_ = false;  // Open, and what is announced is as it should be
-  std::atomic<bool> takes_all_ = false;
+  std::atomic<bool> serves_many_ = false;
   Instant away_since_ = never;  // the last accept; never: the program has waited since
   int quick_returns_ = 0;       // in a row
   Instant retry_at_ = Instant{0};

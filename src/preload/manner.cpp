@@ -29,20 +29,20 @@ bool is_held() {
 }  // namespace
 
 void sees_accept(const Listener& listener) {
-  if (listener.veiled || last.number < 0 || last.turn != Waiting::turn() || door().is_to_take_all()) return;
+  if (listener.veiled || last.number < 0 || last.turn != Waiting::turn() || door().serves_many()) return;
   if (!is_held()) return;
   const Section section;
-  door().takes_all();
+  door().has_served_many();
 }
 
 void sees_accepted(FdRef connection) {
-  if (!door().is_to_take_all()) last = {Waiting::turn(), connection.get(), os::cookie(connection).value_or(0)};
+  if (!door().serves_many()) last = {Waiting::turn(), connection.get(), os::cookie(connection).value_or(0)};
 }
 
 void sees_added(int set, int number) {
-  if (number != last.number || number < 0 || door().is_to_take_all()) return;
+  if (number != last.number || number < 0 || door().serves_many()) return;
   const Section section;
-  if (section.ours() && sets().reads(set) && is_held()) door().takes_all();
+  if (section.ours() && sets().reads(set) && is_held()) door().has_served_many();
 }
 
 }  // namespace baton::preload
