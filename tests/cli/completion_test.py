@@ -91,7 +91,7 @@ class Completion(unittest.TestCase):
         self.assertEqual(sorted(zsh("")), sorted(self.verbs()))
         self.assertEqual(zsh("drain", "--u"), ["--undo"])
         self.assertEqual(zsh("check", ""), ["FILES"])
-        self.assertEqual(zsh("serve", "--"), ["--help", "--tsap", "--listen", "--credit", "--inherit"])
+        self.assertEqual(zsh("serve", "--"), ["--help", "--tsap", "--listen", "--credit", "--inherit", "--supervise"])
         self.assertEqual(zsh("serve", "--", ""), ["COMMANDS"])
 
     def test_fish(self) -> None:

@@ -35,33 +35,44 @@ int checked(int value, const char* what) {
 
 void set_nonblocking(int number) { checked(fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK), "fcntl"); }
 
+/// -1: the port is in use.
 int listen_on(const sockaddr* address, socklen_t size) {
   const int number = checked(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket");
   const int on = 1;
   checked(setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
   if (address->sa_family == AF_INET6) checked(setsockopt(number, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), "V6ONLY");
-  checked(bind(number, address, size), "bind");
-  checked(listen(number, 4096), "listen");
+  if (bind(number, address, size) != 0 && errno == EADDRINUSE) {
+    close(number);
+    return -1;
+  }
+  checked(listen(number, 4096), "bind or listen");
   return number;
 }
 
-/// Both families on one port.
+/// Both families on one port; 0: on one that is free in both.
 std::array<int, 2> listen_tcp(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int four = listen_on(reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  socklen_t size = sizeof address;
-  checked(getsockname(four, reinterpret_cast<sockaddr*>(&address), &size), "getsockname");
-  sockaddr_in6 same_port{};
-  same_port.sin6_family = AF_INET6;
-  same_port.sin6_port = address.sin_port;
-  same_port.sin6_addr = in6addr_loopback;
-  const int six = listen_on(reinterpret_cast<const sockaddr*>(&same_port), sizeof same_port);
-  std::printf("port %d\n", ntohs(address.sin_port));
-  std::fflush(stdout);
-  return {four, six};
+  for (;;) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int four = checked(listen_on(reinterpret_cast<const sockaddr*>(&address), sizeof address), "listen");
+    socklen_t size = sizeof address;
+    checked(getsockname(four, reinterpret_cast<sockaddr*>(&address), &size), "getsockname");
+    sockaddr_in6 same_port{};
+    same_port.sin6_family = AF_INET6;
+    same_port.sin6_port = address.sin_port;
+    same_port.sin6_addr = in6addr_loopback;
+    const int six = listen_on(reinterpret_cast<const sockaddr*>(&same_port), sizeof same_port);
+    if (six < 0 && port == 0) {  // somebody's in that family
+      close(four);
+      continue;
+    }
+    checked(six, "listen");
+    std::printf("port %d\n", ntohs(address.sin_port));
+    std::fflush(stdout);
+    return {four, six};
+  }
 }
 
 int listen_tsap(std::string_view name) {
