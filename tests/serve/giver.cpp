@@ -41,11 +41,12 @@ int listen_on(const sockaddr* address, socklen_t size) {
   const int on = 1;
   checked(setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
   if (address->sa_family == AF_INET6) checked(setsockopt(number, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), "V6ONLY");
-  if (bind(number, address, size) != 0 && errno == EADDRINUSE) {
+  if (bind(number, address, size) != 0) {
+    if (errno != EADDRINUSE) give_up("bind");
     close(number);
     return -1;
   }
-  checked(listen(number, 4096), "bind or listen");
+  checked(listen(number, 4096), "listen");
   return number;
 }
 
