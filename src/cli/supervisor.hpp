@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // baton: cli/supervisor.hpp: connections of a dispatcher's pool become what a trapped program's accept gives.
 //
-//   link: a connection waits ---> a bell: a connection of this process's own to the program's listening socket, which
-//   is
-//                                 readable then, however the program waits
+//   link: a connection waits ---> a bell: a connection of this process's own to the program's listening socket,
+//                                 which is readable then, however the program waits
 //   program: accept ------------> trapped: this process accepts in its place. A bell: the one that waits is taken from
 //                                 the link and given. Another: that is given.
 //

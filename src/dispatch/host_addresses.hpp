@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // baton: dispatch/host_addresses.hpp: where a host is, by address or by name, and when its name is looked up again.
 //
-//   look_up() --> waits, 1 s after the last time --> asked --found--> all() is the answer; changed() where it is
-//   another
+//   look_up() --> waits, 1 s after the last time --> asked --found--> all() is the answer; changed() where it is new
 //                   ^                                  |
 //                   '--1 s, twice as long each time----' not found: all() stays as it is
 //
