@@ -70,7 +70,7 @@ void Passage::connect_next() {
       continue;
     }
     watched_server_.assign(server_.get());
-    if (*step) return connected();
+    if (*step) return begin();
     watched_server_.async_wait(asio::posix::stream_descriptor::wait_write,
                                [self = shared_from_this()](const std::error_code& cancelled) {
                                  if (!cancelled && !self->done_) self->connected();
@@ -95,8 +95,14 @@ void Passage::connected() {
     ++next_;
     return connect_next();
   }
+  if (!*step) return refused(ETIMEDOUT);
+  begin();
+}
+
+// Not asked once more whether it is connected: a local socket that listens no more says that it is not.
+void Passage::begin() {
   timer_.cancel();
-  if (!*step || !begin_copying()) return refused(*step ? EMFILE : ETIMEDOUT);
+  if (!begin_copying()) return refused(EMFILE);
   run(0);
   if (!done_) run(1);
 }

@@ -67,6 +67,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
   void connect_next();
   void connected();
+  void begin();
   void refused(int error);
   bool begin_copying();
   void run(std::size_t way);
