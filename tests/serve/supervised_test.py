@@ -10,7 +10,8 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from serving import BATON, PATIENCE, POOL, Answer, ServeTest, as_nobody, children_of, free_port, in_threads, is_open, until
+from others_test import free_address, listens
+from serving import BATON, PATIENCE, POOL, Answer, ServeTest, as_nobody, children_of, in_threads, until
 
 STATIC = os.environ["SERVE_STATIC_SERVER"]
 
@@ -216,12 +217,14 @@ class Go(SupervisedTest):
     def setUp(self):
         super().setUp()
         self.env.update(HOME=self.folder, XDG_DATA_HOME=self.folder, XDG_CONFIG_HOME=self.folder)
-        self.port_ = free_port()
+        self.direct = free_address()
         configuration = Path(self.folder, "Caddyfile")
+        host, port = self.direct
         configuration.write_text("{\n admin off\n auto_https off\n log {\n  level ERROR\n }\n}\n"
-                                 f"http://:{self.port_} {{\n respond \"{{remote_host}}:{{remote_port}}\"\n}}\n")
+                                 f"http://:{port} {{\n bind {host}\n"
+                                 " respond \"{remote_host}:{remote_port}\"\n}\n")
         self.server = self.serve("caddy", "run", "--config", str(configuration), "--adapter", "caddyfile")
-        until(lambda: is_open(self.port_), "caddy listens")
+        listens(self.direct)
 
     def request(self, address):
         connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
@@ -238,7 +241,7 @@ class Go(SupervisedTest):
 
         def client(number):
             for turn in range(25):
-                self.request(giver.address if (turn + number) % 2 == 0 else ("127.0.0.1", self.port_))
+                self.request(giver.address if (turn + number) % 2 == 0 else self.direct)
 
         in_threads(6, client)
         self.assertEqual(giver.counts()["moved"], 75)
