@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "baton/soc.h"
@@ -180,6 +182,8 @@ class Listener {
       for (Held& held : held_) serve_to_end(held);
       return close_link();
     }
+    // Both die, the other one has: this process's other thread is about to kill it.
+    while (am_victim()) (void)::pause();
     close_link();
     for (Held& held : held_) serve_some(held);
     if (page().reset.load()) {
