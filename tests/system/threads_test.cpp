@@ -51,7 +51,11 @@ int give(const Links& links, unsigned short port, int front) {
   for (const int link : links.number)
     all.emplace_back([&moved, link, port, front] {
       for (int i = 0; i < moves_per_thread; ++i) {
+        // The octet is under way before any move: whoever of S takes this client, perhaps as the last thread that still
+        // takes, waits for no move of another thread of L. The client is closed when the process ends.
         const int client = connect_tcp(AF_INET, port);
+        char octet = 'x';
+        const bool sent = ::send(client, &octet, 1, MSG_NOSIGNAL) == 1;
         const int number = soc_accept(front, nullptr, nullptr);
         for (const Step& each : {offer(link, number, AF_INET), await_answer(link, number, AF_INET),
                                  call(link, number, AF_INET), outcome(link, number, AF_INET)})
@@ -60,9 +64,7 @@ int give(const Links& links, unsigned short port, int front) {
             return;
           }
         soc_close(number);
-        (void)client;  // served by whichever thread of S got this one; closed when the process ends
-        char octet = 'x';
-        if (::send(client, &octet, 1, MSG_NOSIGNAL) == 1) ++moved;
+        if (sent) ++moved;
       }
     });
   for (std::thread& each : all) each.join();
