@@ -57,7 +57,7 @@ class Policies(House):
             return self.greeted_by(client)
 
     def by_source(self) -> Dict[str, str]:
-        return {source: self.from_source(source) for source in (f"127.0.1.{number}" for number in range(1, 31))}
+        return {source: self.from_source(source) for source in (f"127.0.1.{number}" for number in range(1, 121))}
 
     def test_a_hash_keeps_each_clients_worker(self) -> None:
         self.start_batond('[pool.p]\npolicy = "hash"\n' + ANY)
