@@ -18,7 +18,7 @@ wait_for_line() { # FILE PATTERN: until a program has said that it is ready
   tries=0
   until grep -q "$2" "$1" 2>/dev/null; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 500 ]; then
+    if [ "$tries" -gt 1500 ]; then
       echo "demo: no line '$2' from a program; it said:" >&2
       cat "$1" >&2
       exit 1
@@ -47,7 +47,17 @@ sed -n 's/^answering/   answering/p' "$folder/server.out"
 echo "2. A client streams for $seconds seconds while its end point moves between three processes."
 "$programs/ring" "$seconds" | sed 's/^/   /'
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+reserve_port() { # FILE; own_port: while it is bound and does not listen nobody else is given it, and who names it can listen there
+  python3 -c 'import signal, socket
+reserved = socket.socket()
+reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+reserved.bind(("127.0.0.1", 0))
+print("port", reserved.getsockname()[1], flush=True)
+signal.pause()' >"$1" &
+  children="$children $!"
+  wait_for_line "$1" port
+  own_port=$(sed 's/port //' "$1")
+}
 # batond listens where the kernel puts it, and says where that is.
 port_of() {
   "$baton" status --json | python3 -c 'import json, sys
@@ -85,7 +95,7 @@ children="$children $!"
 wait_for_line "$folder/batond.out" 'batond .* started'
 for site in shop blog; do
   mkdir "$folder/$site"
-  own_port=$(free_port)
+  reserve_port "$folder/$site/port"
   cat >"$folder/$site/nginx.conf" <<END
 daemon off; worker_processes 2; pid $folder/$site/pid; error_log stderr; $user
 events { }

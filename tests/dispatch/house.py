@@ -314,6 +314,15 @@ def reserved_port() -> socket.socket:
     return reserved
 
 
+def reserved_everywhere() -> socket.socket:
+    """The same at every address of both families."""
+    reserved = socket.socket(socket.AF_INET6)
+    reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("::", 0))
+    return reserved
+
+
 def state_of(process: int) -> str:
     try:
         with open(f"/proc/{process}/stat", encoding="ascii") as stat:

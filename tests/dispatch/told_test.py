@@ -11,7 +11,7 @@ import sys
 import unittest
 from typing import NamedTuple, Sequence
 
-from house import PATIENCE, Upgrades, http, read_all, read_line
+from house import PATIENCE, Upgrades, http, read_all, read_line, reserved_everywhere
 
 BATON = os.environ["BATON_PROGRAM"]
 OLD_WORKER = os.environ["BATON_TEST_OLD_WORKER"]
@@ -224,9 +224,9 @@ class Told(Upgrades):
             self.assertEqual(read_all(self.client(header + http("x"))).decode(), shown.line() * 5)
 
     def nginx(self, *addresses: str) -> None:
-        with socket.socket() as reserved:
-            reserved.bind(("127.0.0.1", 0))
-            port = reserved.getsockname()[1]
+        reserved = reserved_everywhere()
+        self.addCleanup(reserved.close)
+        port = reserved.getsockname()[1]
         configuration = os.path.join(self.folder.name, "nginx.conf")
         with open(configuration, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION_OF_NGINX.format(folder=self.folder.name,

@@ -130,10 +130,18 @@ pool = "{POOL}"
         return until(settled, "nothing is under way")
 
 
+RESERVED = []
+
+
 def free_port():
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        return reserved.getsockname()[1]
+    """Of this process to its end: while it is bound and does not listen nobody is given it who asks for any port, and a server
+    that names it can listen there, at any address."""
+    reserved = socket.socket(socket.AF_INET6)
+    reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("::", 0))
+    RESERVED.append(reserved)
+    return reserved.getsockname()[1]
 
 
 def is_open(port):
