@@ -107,10 +107,10 @@ class Giver {
         heard = heard && soc_pending(link) == 0;
       }
       checked(poll(entries.data(), entries.size(), heard ? -1 : 0), "poll");
-      if (entries[0].revents != 0) break;
       for (std::size_t i = 1; i <= 2; ++i)
         if (entries[i].revents != 0) accept_connections(entries[i].fd);
       if (entries[3].revents != 0) accept_link();
+      if (entries[0].revents != 0) break;  // whoever came before the end is counted
     }
     for (const int link : std::vector{links_}) hear(link);
     std::printf("moved %lu back %lu links %lu waiting %zu\n", moved_, back_, linked_, waiting_.size());
