@@ -21,7 +21,7 @@ undecided_per_source = 4096
 
 class CalledTsap(House):
     def open(self, answer: str = "20s") -> None:
-        self.start_batond(ROUTE.format(answer=answer), 'wait = "20s"')
+        self.start_batond(ROUTE.format(answer=answer))
 
     def serve(self, tsel: str) -> subprocess.Popen:
         server = self.start([SERVER, tsel], stdout=subprocess.PIPE)
@@ -119,7 +119,7 @@ class CalledTsap(House):
             self.assertEqual(read_all(client)[5], 0x80)
 
     def test_a_server_that_does_not_answer(self) -> None:
-        self.open(answer="200ms")
+        self.open(answer="2s")  # in which it answers when it goes on
         server = self.serve("SHOP")
         before = descriptors(server.pid)
         os.killpg(server.pid, signal.SIGSTOP)

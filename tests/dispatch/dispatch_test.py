@@ -181,7 +181,7 @@ class Workers(House):
 
     def test_what_waits_for_too_long_is_asked_back(self) -> None:
         """A stopped worker has moves; when it goes on it gives them back for another, and no client notices."""
-        self.start_batond(self.POOL + '[limits]\nanswer = "200ms"\n')
+        self.start_batond(self.POOL + '[limits]\nanswer = "1s"\n')
         stopped = self.start_worker("p", "STOPPED", "stop-after-link")
         clients = self.under_way("p", "a", 30)
         self.assertTrue(self.ask("drain", pool="p", worker=self.workers("p")[0]["id"])["ok"])  # none goes back to it
@@ -196,7 +196,7 @@ class Workers(House):
 
     def test_one_that_answers_late_is_told_of(self) -> None:
         """Once, although its clients go on waiting for it."""
-        self.start_batond(self.POOL + '[limits]\nanswer = "200ms"\n')
+        self.start_batond(self.POOL + '[limits]\nanswer = "1s"\n')
         stopped = self.start_worker("p", "STOPPED", "stop-after-link")
         self.assertFalse(self.workers("p")[0]["late"])
         clients = self.under_way("p", "a", 2)

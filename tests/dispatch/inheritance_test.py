@@ -126,7 +126,7 @@ class Headers(Upgrades):
 
     def cut_anywhere(self, use: str) -> None:
         """An upgrade that fails and two that succeed while a header, or what is behind it, is half received."""
-        self.start_batond('[pool.named]\n[pool.other]\n[[route]]\npool = "named"\nhost = "*"\n'
+        self.start_batond('[pool.named]\nhold = "20s"\n[pool.other]\n[[route]]\npool = "named"\nhost = "*"\n'
                           'source = "192.0.2.0/24"\n[[route]]\npool = "other"\nhost = "*"\n',
                           f'proxy = "{use}"\nwait = "5m"\n')
         self.start_worker("named", "NAMED")

@@ -6,7 +6,7 @@ import socket
 import unittest
 from typing import List
 
-from house import PATIENCE, House, http, read_all, read_exactly
+from house import PATIENCE, House, http, read_all, read_exactly, reserved_everywhere
 
 NAMESPACE = ["unshare", "--mount", "--propagation", "private"] + (
     [] if os.geteuid() == 0 else ["--user", "--map-root-user"])
@@ -20,9 +20,11 @@ class Names(House):
         self.hosts = os.path.join(self.folder.name, "hosts")
         self.write("nsswitch.conf", "hosts: files\n")
         self.servers: List[socket.socket] = []
-        first = self.server("127.0.0.1", 0)
-        self.at = first.getsockname()[1]
-        self.server("127.0.0.2", self.at)
+        reserved = reserved_everywhere()  # a port that is free at both
+        self.addCleanup(reserved.close)
+        self.at = reserved.getsockname()[1]
+        for address in ("127.0.0.1", "127.0.0.2"):
+            self.server(address, self.at)
 
     def server(self, address: str, port: int) -> socket.socket:
         server = socket.create_server((address, port))
