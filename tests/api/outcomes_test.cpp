@@ -176,23 +176,39 @@ TEST_P(Outcomes, CalledOffByTheListener) {
 }
 
 TEST_P(Outcomes, NotTakenInTimeIsInDoubtUntilTheServerSpeaks) {
+  constexpr std::uint64_t in_doubt = 0;
+  constexpr std::uint64_t again = 1;
   expect(
       Serves::Listener,
       [&](Link& link, Connection connection) {
-        auto result = style.offer(link, std::move(connection), {}, impatience);
-        require(!result && result.error().error.timed_out() && !result.error().end_point.is_open(),
-                "nothing comes back");
-        require(result.error().in_doubt && result.error().in_doubt->pending(), "the move is in doubt");
-        stage.reply.send(0);
-        connection = given_back(style.outcome(link, *result.error().in_doubt, patience), ECANCELED);
-        serve(connection, 'L');
+        for (auto time = impatience;; time *= 2) {
+          auto result = style.offer(link, std::move(connection), {}, time);
+          require(!result && result.error().error.timed_out(), "it is not taken");
+          if (!result.error().in_doubt) {  // not even answered: the server was slow
+            connection = given_back(std::move(result), ETIMEDOUT);
+            stage.reply.send(again);
+            continue;
+          }
+          require(!result.error().end_point.is_open(), "nothing comes back");
+          require(result.error().in_doubt->pending(), "the move is in doubt");
+          stage.reply.send(in_doubt);
+          connection = given_back(style.outcome(link, *result.error().in_doubt, patience), ECANCELED);
+          return serve(connection, 'L');
+        }
       },
       [&](Link& link) {
-        auto accepting = got(next_offer(link).begin_accept(patience));
-        (void)stage.reply.receive();
-        refused(accepting.take(patience), ECANCELED);
-        require(!accepting.pending(), "nothing will come");
-        refused(style.await_offer(link, patience), ECONNRESET);
+        for (;;) {
+          auto accepting = next_offer(link).begin_accept(patience);
+          const bool answered_in_time = stage.reply.receive() == in_doubt;
+          if (!accepting) {
+            require(!answered_in_time, "what is in doubt was answered");
+            refused(accepting, ECANCELED);
+            continue;
+          }
+          refused(accepting->take(patience), ECANCELED);
+          require(!accepting->pending(), "nothing will come");
+          if (answered_in_time) return refused(style.await_offer(link, patience), ECONNRESET);
+        }
       });
 }
 
