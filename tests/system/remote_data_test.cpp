@@ -385,7 +385,7 @@ TEST_F(RemoteConnect, LeavesASilentAddressForTheNext) {
   });
   auto connecting = server_->start([] {
     const int number = named_iso();
-    const int timeout = 400;
+    const int timeout = 3'000;  // half of it for each address
     soc_setsockopt(number, SOL_TRANSPORT, TPOPT_CONNECT_TIMEOUT, &timeout, sizeof timeout);
     const sockaddr_iso address = iso_address("APP", "LISTENER");
     return soc_connect(number, &address, sizeof address);

@@ -189,6 +189,11 @@ TEST_F(RemoteRequests, BeyondTheBacklogAreToldThatTheTsapIsBusy) {
   ASSERT_GE(small, 0);
   const UniqueFd first = connect_raw(iso_port_);
   write_all(first.get(), connection_request("SMALL"));
+  const auto arrived = listener_->call([=] {
+    pollfd entry{small, POLLIN, 0};
+    return soc_poll_ms(&entry, 1, 20'000);
+  });
+  EXPECT_EQ(arrived.value, 1);
   EXPECT_EQ(answer_to(connection_request("SMALL")), hex("0300000b06800102000001"));
   const int accepted = listener_->call([=] { return soc_accept(small, nullptr, nullptr); }).value;
   EXPECT_GE(accepted, 0);
