@@ -166,7 +166,7 @@ TEST_F(Crossing, ACancelThatComesWhileTakenWaitsForRoomIsAnsweredWhenItCannotBeS
   EXPECT_TRUE(peer.send(call_frame_of(1000, true, {&item, 1}), pair.near.get()));
   auto taking = server_->start([=] {
     soc_move move{};
-    return soc_take(link, &move, 1, 500);
+    return soc_take(link, &move, 1, 2'000);  // in which it is seen to wait
   });
   server_->await_blocked();
   EXPECT_TRUE(peer.send(cancel_frame(1000)));
