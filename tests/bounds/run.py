@@ -23,7 +23,7 @@ RUNS = [
     (f"max_unanswered={HUGE}", False, "HostileFlood.OffersThatNobodyReadsWaitInTheLink"),
     (f"max_half_open={HUGE}", False, "HostileFlood.TenThousandPeersThatSayNothingCostAFixedNumberOfDescriptors"),
     (f"max_remote_half_open={HUGE}", False, "RemoteBounds.PartnersThatSayNothingCostAFixedNumberOfDescriptors"),
-    ("request_time=200,reply_time=200", True, "*Times.*"),
+    ("request_time=1000,reply_time=1000", True, "*Times.*"),
     ("highest_number=40", True, "Numbers.*"),
     ("max_credit=3", True, "Credit.*"),
     (f"request_time={HUGE}", False, "Times.APeerThatConnectsAndSaysNothingIsLetGo"),
