@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -29,6 +30,8 @@ class Echo {
   [[nodiscard]] std::vector<std::string> connect(std::vector<std::string> more = {}) const {
     std::vector<std::string> all{"iso", "connect"};
     all.insert(all.end(), more.begin(), more.end());
+    // The answers come, and a busy machine may be silent for longer than the second that is waited by default.
+    if (std::ranges::find(more, "--answers") != more.end()) all.insert(all.end(), {"--wait", "inf"});
     all.push_back(address_);
     return all;
   }
@@ -203,7 +206,7 @@ TEST_F(ConnectTcp, AHostOfTheHostsFileIsReachedByItsName) {
   const std::string file = folder_.path() + "/hosts";
   std::ofstream{file} << "PLC1 " << echo.address() << "\n";
   ::setenv("BATON_HOSTS", file.c_str(), 1);
-  EXPECT_EQ(run({"iso", "connect", "--answers", "1", "PLC1"}, "by name\n").output, "by name\n");
+  EXPECT_EQ(run({"iso", "connect", "--answers", "1", "--wait", "inf", "PLC1"}, "by name\n").output, "by name\n");
   ::unsetenv("BATON_HOSTS");
 }
 

@@ -58,7 +58,7 @@ TEST_F(ProbeProgram, MalformedPacketsHarmNoneOfBatonsListeners) {
   EXPECT_NE(outcome.output.find("checks the length indicator"), std::string::npos);
   EXPECT_NE(outcome.output.find("To connect: baton iso connect --called BATON --tpdu-size 65531 " + address),
             std::string::npos);
-  EXPECT_EQ(run({"iso", "connect", "--answers", "1", address}, "alive\n").output, "alive\n");
+  EXPECT_EQ(run({"iso", "connect", "--answers", "1", "--wait", "inf", address}, "alive\n").output, "alive\n");
 }
 
 TEST_F(ProbeProgram, APeerThatRefusesAllIsTold) {
