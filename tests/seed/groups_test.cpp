@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <vector>
 
 #include "os/process.hpp"
@@ -221,13 +222,15 @@ TEST_F(Groups, TwoThousandConnectionsCommitAtOnce) {
         done.send(0);
         (void)told.receive();
         const Instant begin = os::monotonic_now();
+        const std::clock_t used = std::clock();
         checked(soc_commit(link, -1), "soc_commit");
         expect_outcomes(link, numbers, 0);
         const auto took = std::chrono::duration_cast<std::chrono::microseconds>(os::monotonic_now() - begin);
         std::printf("%u end points, one of them listening: committed in %lld us\n", count + 1,
                     static_cast<long long>(took.count()));
         (void)std::fflush(stdout);  // a role ends without
-        require(took < std::chrono::seconds{1}, "at once");
+        // On a busy machine the two may have to wait for a processor.
+        require(std::clock() - used < CLOCKS_PER_SEC && took < std::chrono::seconds{10}, "at once");
         service.expect_answers();
       },
       [&](int link) {
@@ -236,7 +239,9 @@ TEST_F(Groups, TwoThousandConnectionsCommitAtOnce) {
         (void)take_whole_group(link, [&](std::uint32_t, const soc_move& move) { held.push_back(move); });
         (void)done.receive();
         told.send(0);
+        const std::clock_t used = std::clock();
         require(checked(soc_ready(link, -1), "soc_ready") == count + 1, "all usable");
+        require(std::clock() - used < CLOCKS_PER_SEC, "at once");
         for (const soc_move& move : held)
           if (move.kind == SOC_CONNECTION) answer(move.fd);
       });
