@@ -10,6 +10,7 @@ import socket
 import time
 import unittest
 from typing import Any, Awaitable, Callable, Coroutine, List, TypeVar
+from unittest import mock
 
 import baton
 import baton.aio
@@ -118,7 +119,7 @@ class Loop(Case):
         """The move waits a while for the server's word; without one it stays in doubt, with the library."""
         self.kept = 1  # the event of the outcome reader
         for word in ("take", "nothing"):
-            with self.subTest(word):
+            with self.subTest(word), mock.patch("baton._steps.GRACE", WAIT if word == "take" else 0.5):
                 server = self.server("late")
                 async with await baton.aio.connect("server") as link:
                     client, end_point = self.pair()
@@ -148,7 +149,7 @@ class Loop(Case):
         server = self.server("late")
         async with await baton.aio.connect("server") as link:
             client, end_point = self.pair()
-            error = await self.fails(link.offer(end_point, timeout=1.0))
+            error = await self.fails(link.offer(end_point, timeout=2.0))
             assert isinstance(error, baton.MoveInDoubt)
             settled = asyncio.ensure_future(link.settle(error, WAIT))
             server.tell("die")

@@ -9,6 +9,7 @@ import signal
 import socket
 import unittest
 from typing import Awaitable, Callable, List, Tuple
+from unittest import mock
 
 import baton
 import baton.aio
@@ -138,7 +139,7 @@ class LoopGroups(GroupCase):
     async def test_commit_cancelled_too_late(self) -> None:
         """It is committed: the group waits a while for the server, and says what became of it."""
         for word in ("take", "nothing"):
-            with self.subTest(word):
+            with self.subTest(word), mock.patch("baton._groups.GRACE", WAIT if word == "take" else 0.5):
                 server, pairs = self.server("group"), self.pairs(2)
                 server.tell("late")
                 async with await baton.aio.connect("server") as link:

@@ -77,7 +77,7 @@ class Outcomes(Case):
                 server, link = self.server("late"), self.link()
                 client, end_point = self.pair()
                 with self.assertRaises(baton.MoveInDoubt) as caught:
-                    link.offer(end_point, b"x", timeout=1.0)
+                    link.offer(end_point, b"x", timeout=2.0)
                 doubt = caught.exception
                 self.assertIsNone(doubt.socket)
                 self.assertEqual(doubt.errno, errno.ETIMEDOUT)
@@ -151,7 +151,7 @@ class Outcomes(Case):
         server, link = self.server("late"), self.link()
         client, end_point = self.pair()
         with self.assertRaises(baton.MoveInDoubt):
-            link.offer(end_point, timeout=1.0)
+            link.offer(end_point, timeout=2.0)
         self.assertEqual(link.abandon(), 1)
         self.assertEqual(baton.statistics()["in_doubt"], 0)
         server.tell("die")
