@@ -38,7 +38,7 @@ Asked ask_door() {
   if (!taken) return {{}, os::number(taken.error())};
   if (taken->has_value()) {
     ++in_a_row;
-    listeners().shown_is_taken();
+    listeners().shown_is_gone();
   }
   return {std::move(*taken), 0};
 }
@@ -50,13 +50,16 @@ int given(UniqueFd connection) {
 
 void pass_by(const Listener& listener) {
   const Section section;
-  // What it has been shown it comes to next.
-  if (!listeners().is_shown_elsewhere(listener)) door().passed_by();
+  // It may come to what it has been shown next, or not at all: then that is best elsewhere. But not where it waits.
+  if (!listeners().is_awaited_elsewhere(listener) && door().passed_by()) listeners().shown_is_gone();
 }
 
-/// Nothing is there.
+/// Nothing is there. A program that waits for its sockets is heard of when it does: before it waits again, another
+/// process may have its turn.
 void expect() {
   if (door().expects()) return;
+  thread_local unsigned seen = 0;
+  if (!door().serves_many() && std::exchange(seen, Waiting::turn()) != Waiting::turn()) return;
   const Section section;
   door().expect();
 }

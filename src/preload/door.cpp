@@ -105,11 +105,13 @@ void Door::has_served_many() noexcept {
   expects_ = false;
 }
 
-void Door::passed_by() {
+bool Door::passed_by() {
   expects_ = false;  // before it asks: who begins to wait now looks after the link itself
   const bool returns = serves_many_ || Waiting::threads() > 0 || (credit_ > 1 && quick_returns_ == trusted_returns);
-  if (!returns && has_announced()) leave();
+  const bool leaves = !returns && has_announced();
+  if (leaves) leave();
   away_since_ = os::monotonic_now();
+  return leaves;
 }
 
 void Door::turned_from() {

@@ -73,8 +73,9 @@ class Door {
   /// The program has been seen to (manner.hpp).
   void has_served_many() noexcept;
   [[nodiscard]] bool serves_many() const noexcept { return serves_many_; }
-  /// The program has accepted a connection of its own.
-  void passed_by();
+  /// The program has accepted a connection of its own. True: leave(), as nobody knows when it comes to what it was
+  /// announced for.
+  bool passed_by();
   /// The program's sockets are in none of its sets any more.
   void turned_from();
 

@@ -47,6 +47,12 @@ void Listeners::forget(int number) {
   Numbers::set(number, Kind::None);
 }
 
+void Listeners::show_at(int number) {
+  shown_at_ = number;
+  const auto listener = find(number);
+  shown_is_awaited_ = listener && listener->veiled;
+}
+
 void Listeners::set_nonblocking(const Listener& listener, bool on) {
   if (on)
     veiled_.erase(listener.cookie);

@@ -39,12 +39,16 @@ class Listeners {
   [[nodiscard]] bool empty() const noexcept { return known_.empty(); }
 
   /// The program has been told that something is at `number`, and that is from the dispatcher.
-  void show_at(int number) noexcept { shown_at_ = number; }
-  /// It has been taken.
-  void shown_is_taken() noexcept { shown_at_ = -1; }
+  void show_at(int number);
+  /// It has been taken, or has gone elsewhere.
+  void shown_is_gone() noexcept { shown_at_ = -1; }
   /// The program expects it at another socket: here it expects a connection of the socket's own.
   [[nodiscard]] bool is_shown_elsewhere(const Listener& listener) const noexcept {
     return shown_at_ >= 0 && shown_at_ != listener.number;
+  }
+  /// And would wait there if it were not.
+  [[nodiscard]] bool is_awaited_elsewhere(const Listener& listener) const noexcept {
+    return is_shown_elsewhere(listener) && shown_is_awaited_;
   }
 
   /// The program sets the mode of a known one, whose open file is to be non-blocking either way.
@@ -54,6 +58,7 @@ class Listeners {
   Settings settings_;
   std::vector<Listener> known_;
   int shown_at_ = -1;
+  bool shown_is_awaited_ = false;
   std::set<std::uint64_t> veiled_;  // cookies: of all numbers of a socket
 };
 

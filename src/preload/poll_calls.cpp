@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/check.hpp"
@@ -41,25 +42,17 @@ class Question {
   /// Whether there is something from the dispatcher already.
   [[nodiscard]] bool prepare() {
     const Section section;
-    shown_ = asked_.end();
-    bool shows_ipv6 = false;
+    can_show_.clear();
     if (!section.ours()) return false;
     door().expect();
-    for (auto entry = asked_.begin(); entry != asked_.end(); ++entry) {
-      if (Numbers::kind(entry->fd) == Kind::Set) sets().attach(entry->fd);
-      if ((entry->events & reading) == 0) continue;
-      const auto listener = listeners().find(entry->fd);
-      if (!listener || (shown_ != asked_.end() && (shows_ipv6 || !listener->shows_ipv6()))) continue;
-      // One connection is not shown on two sockets: the program may accept from a blocking one. Whose client it is
-      // shows when it is taken: by a socket that can have any, if there is one.
-      shown_ = entry;
-      shows_ipv6 = listener->shows_ipv6();
+    for (std::size_t i = 0; i < asked_.size(); ++i) {
+      if (Numbers::kind(asked_[i].fd) == Kind::Set) sets().attach(asked_[i].fd);
+      if ((asked_[i].events & reading) == 0) continue;
+      if (const auto listener = listeners().find(asked_[i].fd)) can_show_.push_back({i, listener->shows_ipv6()});
     }
-    if (shown_ == asked_.end()) return false;
+    if (can_show_.empty()) return false;
     all_.back().fd = door().common_bell();
-    if (!door().ready()) return false;
-    listeners().show_at(shown_->fd);
-    return true;
+    return door().ready();
   }
 
   template <class Call>
@@ -67,16 +60,32 @@ class Question {
     const int outcome = call(all_.data(), static_cast<nfds_t>(all_.size()), ready ? Timeout{Duration{0}} : rest);
     if (outcome < 0) return outcome;
     for (std::size_t i = 0; i < asked_.size(); ++i) asked_[i].revents = all_[i].revents;
-    if (ready) shown_->revents |= static_cast<short>(shown_->events & reading);
+    if (ready) show();
     return static_cast<int>(std::ranges::count_if(asked_, [](const pollfd& each) { return each.revents != 0; }));
   }
 
   [[nodiscard]] bool bell_rang() const noexcept { return all_.back().revents != 0; }
 
  private:
+  struct Shows {
+    std::size_t entry;
+    bool ipv6;
+  };
+
+  /// One connection is not shown on two sockets: the program may accept from a blocking one. Whose client it is shows
+  /// when it is taken: by a socket that can have any, if there is one; if there is a choice, by one that the program
+  /// comes to anyhow, for it may accept from one alone.
+  void show() {
+    const auto rank = [this](const Shows& each) { return std::pair{each.ipv6, asked_[each.entry].revents != 0}; };
+    pollfd& shown = asked_[std::ranges::max_element(can_show_, {}, rank)->entry];
+    shown.revents |= static_cast<short>(shown.events & reading);
+    const Section section;
+    listeners().show_at(shown.fd);
+  }
+
   std::span<pollfd> asked_;
   std::vector<pollfd> all_;
-  std::span<pollfd>::iterator shown_;
+  std::vector<Shows> can_show_;
 };
 
 /// `call` polls for real, at most so long.

@@ -156,7 +156,12 @@ int Sets::translate(int set, std::span<epoll_event> events) {
   // The real descriptors' events first: a bell's joins them.
   const auto marks =
       std::ranges::stable_partition(events, [](const epoll_event& each) { return marked(each) == nullptr; });
-  // Whose client it is shows when it is taken: where there is a choice, by a socket that can have any.
+  // Where there is a choice, it is shown as poll does it (poll_calls.cpp).
+  const std::span real_ones{events.begin(), marks.begin()};
+  std::ranges::stable_partition(marks, [&](const epoll_event& each) {
+    const std::uint64_t data = marked(each)->wanted.data.u64;
+    return std::ranges::any_of(real_ones, [data](const epoll_event& real) { return real.data.u64 == data; });
+  });
   std::ranges::stable_partition(marks, [](const epoll_event& each) { return marked(each)->shows_ipv6; });
   for (epoll_event& event : events) {
     Place* const place = marked(event);
@@ -176,11 +181,10 @@ int Sets::translate(int set, std::span<epoll_event> events) {
     const std::uint32_t shown = place->wanted.events & (EPOLLIN | EPOLLRDNORM);
     if (const auto other = same_data(data); other != events.begin() + static_cast<std::ptrdiff_t>(kept)) {
       other->events |= shown;
-      listeners().show_at(place->listener);
-      continue;
+    } else {
+      if (place->one_shot() && !claim(*place)) continue;
+      events[kept++] = {shown, {.u64 = data}};
     }
-    if (place->one_shot() && !claim(*place)) continue;
-    events[kept++] = {shown, {.u64 = data}};
     listeners().show_at(place->listener);
     // One connection is not shown on two sockets: the program may accept from a blocking one.
     if ((place->wanted.events & EPOLLET) == 0) ready = false;

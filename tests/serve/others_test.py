@@ -2,6 +2,7 @@
 """More servers of others, and servers that serve one client at a time or take turns: none has a client waiting for it that
 another could serve."""
 
+import contextlib
 import os
 import pwd
 import signal
@@ -246,6 +247,46 @@ while True:
 """
 
 
+# Has announced itself; a connection of its own waits at the first of two sockets, and one of the dispatcher's. Accepts
+# from what it is shown first, and then from none: the next one who accepts is its child.
+PASSER_BY = """
+import os, select, socket, sys
+FAMILIES = [socket.AF_INET, %s]
+sockets = [socket.create_server(("::1" if f == socket.AF_INET6 else "127.0.0.1", 0), family=f) for f in FAMILIES]
+for each in sockets: each.setblocking(%s)
+WAY = %r
+if WAY == "epoll":
+    epoll = select.epoll()
+    for each in sockets: epoll.register(each, select.EPOLLIN)
+
+def ready(timeout=None):
+    if WAY == "select": return select.select(sockets, [], [], timeout)[0]
+    if WAY == "epoll": shown = epoll.poll(timeout)
+    else:
+        poll = select.poll()
+        for each in sockets: poll.register(each, select.POLLIN)
+        shown = poll.poll(None if timeout is None else timeout * 1000)
+    shown = [number for number, events in shown]
+    return [each for each in sockets if each.fileno() in shown]
+
+def serve_one():
+    connection, peer = ready()[0].accept()
+    connection.setblocking(True)
+    with connection:
+        words = b""
+        while not words.endswith(b"\\r\\n\\r\\n"): words += connection.recv(65536)
+        body = f"{peer[0]}:{peer[1]} {os.getpid()}"
+        connection.sendall(f"HTTP/1.0 200 OK\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n{body}".encode())
+
+print("port", sockets[0].getsockname()[1], flush=True)
+while sys.stdin.readline() == "look\\n": print("ready", len(ready(0)), flush=True)
+serve_one()
+if os.fork() == 0:
+    while True: serve_one()
+os.wait()
+"""
+
+
 class OneAtATime(OthersTest):
     def prefork(self, way):
         server = self.serve("/usr/bin/python3", "-c", PREFORK % (f"{self.folder}/lock", way))
@@ -274,6 +315,39 @@ class OneAtATime(OthersTest):
 
     def test_with_many_of_its_own_beside(self):
         self.mixed(self.ask_http, self.prefork("non_blocking"), clients=8, turns=20)
+
+    def nobody_is_passed_by(self, way, other="socket.AF_INET", blocking=False):
+        with contextlib.ExitStack() as ends:
+            server = self.serve("/usr/bin/python3", "-c", PASSER_BY % (other, blocking, way))
+            ends.callback(server.close)
+            direct = "127.0.0.1", server.port()
+            giver = self.giver()
+            ends.callback(giver.close)
+
+            def say(address):
+                client = ends.enter_context(socket.create_connection(address, PATIENCE))
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return client
+
+            def tell(word):
+                server.popen.stdin.write(word)
+                return server.line() if word == b"look\n" else None
+
+            both = [say(giver.address)]
+            until(lambda: tell(b"look\n") == "ready 1", "it has come")
+            both.append(say(direct))  # and stands in the queue
+            tell(b"go\n")
+            for client in both:
+                answer = b"".join(iter(lambda: client.recv(65536), b""))
+                self.assertIn("{}:{} ".format(*client.getsockname()).encode(), answer)
+
+    def test_nobody_is_passed_by(self):
+        for way in ("select", "poll", "epoll"):
+            for other in ("socket.AF_INET", "socket.AF_INET6"):
+                with self.subTest(way=way, other=other):
+                    self.nobody_is_passed_by(way, other)
+        with self.subTest(blocking=True):
+            self.nobody_is_passed_by("select", blocking=True)
 
     def test_nobody_waits_for_a_process_whose_turn_it_is_not(self):
         direct = self.prefork("in_turns")
