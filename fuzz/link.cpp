@@ -10,6 +10,7 @@
 #include "endpoint/position.hpp"
 #include "fuzz/stage.hpp"
 #include "handoff/frames.hpp"
+#include "handoff/unread.hpp"
 #include "os/memfd.hpp"
 #include "os/socket.hpp"
 
@@ -79,7 +80,9 @@ class Session {
  private:
   // --- The peer ------------------------------------------------------------------------------------------------------
   void send(Bytes message, const std::vector<int>& files) {
-    if (!link_.peer.valid()) return;
+    if (link_.peer.valid()) send_from(link_.peer.ref(), message, files);
+  }
+  static void send_from(FdRef peer, Bytes message, const std::vector<int>& files) {
     iovec part{const_cast<std::byte*>(message.data()), message.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(most_files * sizeof(int))> control{};
     msghdr header{};
@@ -94,7 +97,7 @@ class Session {
       rights->cmsg_type = SCM_RIGHTS;
       std::memcpy(CMSG_DATA(rights), files.data(), files.size() * sizeof(int));
     }
-    (void)::sendmsg(link_.peer.get(), &header, MSG_NOSIGNAL);
+    (void)::sendmsg(peer.get(), &header, MSG_NOSIGNAL);
   }
 
   void send_frame(int kind) {
@@ -201,6 +204,53 @@ class Session {
     if ((choice & 64) != 0 && !files.empty()) files.push_back(files.front());
     if ((choice & 192) == 128 && !files.empty()) files.pop_back();
     return handoff::encode_call(room, move, (choice & 32) != 0, items, {}, 0);
+  }
+
+  /// A dispatcher of this host gives the program a connection whose CR nobody has read, or something else.
+  void give_unread() {
+    const std::uint8_t choice = input_.u8();
+    UniqueFd giver = Stage::the().connect_raw();
+    TcpPair pair = connect_tcp();
+    const UniqueFd another = some_file(input_.u8());
+    const FdRef file = choice % 4 == 3 ? another.ref() : pair.server.ref();
+    std::vector<int> files{file.get()};
+    if ((choice & 4) != 0) files.push_back(another.get());
+    if ((choice & 12) == 8) files.clear();
+
+    // The client says a CR, or what looks like one, or nothing yet.
+    auto said = Stage::the().connect_request(true);
+    if ((choice & 16) != 0) change(said);
+    said.resize(said.size() - ((choice & 32) != 0 ? input_.u8() % said.size() : 0));
+    const Bytes more = (choice & 64) != 0 ? input_.take(input_.u8()) : Bytes{};
+    said.insert(said.end(), more.begin(), more.end());
+    (void)::send(pair.client.get(), said.data(), said.size(), MSG_NOSIGNAL);
+
+    handoff::CallItem item;
+    item.image.cookie = os::cookie(file).value_or(0);
+    if (const auto position = os::read_position(file)) item.image.position = endpoint::to_image(*position);
+    std::array<std::byte, handoff::small_frame> room;
+    const Bytes frame = handoff::encode_unread_call(room, item);
+    std::vector<std::byte> octets{frame.begin(), frame.end()};
+    if ((choice & 128) != 0) change(octets);
+    send_from(giver.ref(), octets, files);
+    pair.server.reset();
+
+    const int number = soc_accept(Stage::the().listening(), nullptr, nullptr);
+    if (number >= 0) {
+      pollfd entry{number, POLLIN, 0};
+      BATON_REQUIRE(soc_poll_ms(&entry, 1, 0) >= 0);  // confirms
+      (void)soc_recv(number, octets_.data(), octets_.size(), MSG_DONTWAIT);
+      numbers_.push_back(number);
+    }
+    // Nothing stays behind for the next one who connects, whose request would not be the first.
+    giver.reset();
+    pair.client.reset();
+    Stage::the().refuse_all();
+  }
+
+  void change(std::vector<std::byte>& octets) {
+    for (int changes = 1 + input_.u8() % 4; changes > 0 && !octets.empty(); --changes)
+      octets[input_.u8() % octets.size()] = static_cast<std::byte>(input_.u8());
   }
 
   void send_user_data() {
@@ -397,6 +447,8 @@ class Session {
       case 10:
         (void)soc_decline(link_.number);
         return;
+      case 11:
+        return give_unread();
       default:
         (void)soc_write(some_number(), octets_.data(), 16);
         return;

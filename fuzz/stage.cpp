@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <string>
 
+#include "cotp/tpkt.hpp"
 #include "os/process.hpp"
 #include "transport/connection.hpp"
 #include "tsap/selector.hpp"
@@ -24,7 +25,7 @@ constexpr const char* tsel = "fuzz";
 /// Numbers that are looked at when descriptors are counted. What is lost takes the lowest ones.
 constexpr int most_numbers = 128;
 /// What the library keeps for good from its first use on. A descriptor lost by each input soon is more.
-constexpr std::size_t most_lazily_made = 3;
+constexpr std::size_t most_lazily_made = 5;
 constexpr Duration patience = std::chrono::seconds{20};
 
 struct Folder {
@@ -177,19 +178,32 @@ int Stage::accept() const {
   }
 }
 
-Stage::RawLink Stage::open_raw_link() const {
-  RawLink link;
-  link.peer = UniqueFd{adopt, ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+UniqueFd Stage::connect_raw() const {
+  UniqueFd peer{adopt, ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = folder().path + "/tsap/" + tsap::Selector::from_text(tsel)->hex();
   std::memcpy(address.sun_path, path.c_str(), path.size());
-  BATON_REQUIRE(::connect(link.peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  BATON_REQUIRE(::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return peer;
+}
+
+std::vector<std::byte> Stage::connect_request(bool over_tcp) const {
   transport::ConnectRequest request;
   request.local_reference = 77;
   request.proposed_size = cotp::TpduSize::Octets65531;
+  if (over_tcp) request.selectors.called = *transport::Selector::from(as_bytes(tsel));
   const auto machine = transport::Connection::initiate(request, Instant{});
   const Bytes cr = machine->output();
+  if (!over_tcp) return {cr.begin(), cr.end()};
+  std::vector<std::byte> octets(cotp::tpkt_header_octets + cr.size());
+  BATON_REQUIRE(cotp::encode_packet(cr, octets) == octets.size());
+  return octets;
+}
+
+Stage::RawLink Stage::open_raw_link() const {
+  RawLink link{connect_raw()};
+  const auto cr = connect_request(false);
   BATON_REQUIRE(::send(link.peer.get(), cr.data(), cr.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(cr.size()));
   link.number = accept();
   return link;
@@ -207,6 +221,13 @@ Stage::Link Stage::open_link() const {
   link.passive = accept();
   BATON_REQUIRE(soc_connect(link.active, &server, sizeof server) == 0);
   return link;
+}
+
+void Stage::refuse_all() const {
+  for (int number = 0; number >= 0;) {
+    number = soc_accept(listening_, nullptr, nullptr);
+    if (number >= 0) BATON_REQUIRE(soc_close(number) == 0);
+  }
 }
 
 void Stage::clear(const std::vector<int>& links, const std::vector<int>& others) {
@@ -229,7 +250,10 @@ void Stage::clear(const std::vector<int>& links, const std::vector<int>& others)
   }
   // The thread that reads outcomes lets go of its duplicate by itself.
   const Instant deadline = os::monotonic_now() + patience;
-  while (count_open() > standing_ + most_lazily_made) BATON_REQUIRE(os::monotonic_now() < deadline);
+  while (count_open() > standing_ + most_lazily_made) {
+    refuse_all();
+    BATON_REQUIRE(os::monotonic_now() < deadline);
+  }
 }
 
 }  // namespace baton::fuzz

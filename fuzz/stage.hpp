@@ -43,6 +43,10 @@ class Stage {
     int number = -1;
   };
   [[nodiscard]] RawLink open_raw_link() const;
+  /// A bare AF_UNIX socket, non-blocking, of a peer that has connected to the name and has said nothing.
+  [[nodiscard]] UniqueFd connect_raw() const;
+  /// A CR, as a peer sends it: to a name of this host, or over TCP, where it calls the TSAP.
+  [[nodiscard]] std::vector<std::byte> connect_request(bool over_tcp) const;
   /// Both ends the library's, non-blocking.
   struct Link {
     int active = -1;
@@ -50,7 +54,10 @@ class Stage {
   };
   [[nodiscard]] Link open_link() const;
 
-  /// Abandons what is in doubt on these links, closes them and the program's other numbers; then counts.
+  /// Takes what waits at the listening socket, and closes it.
+  void refuse_all() const;
+  /// Abandons what is in doubt on these links, closes them and the program's other numbers; then counts. Where
+  /// something may be on its way to the listening socket still, it is waited for.
   void clear(const std::vector<int>& links, const std::vector<int>& others);
 
  private:
