@@ -238,7 +238,7 @@ class Session {
     const int number = soc_accept(Stage::the().listening(), nullptr, nullptr);
     if (number >= 0) {
       pollfd entry{number, POLLIN, 0};
-      BATON_REQUIRE(soc_poll_ms(&entry, 1, 0) >= 0);  // confirms
+      look_at({&entry, 1});  // confirms
       (void)soc_recv(number, octets_.data(), octets_.size(), MSG_DONTWAIT);
       numbers_.push_back(number);
     }
@@ -428,7 +428,7 @@ class Session {
         return;
       case 5: {
         std::array<pollfd, 2> entries{{{link_.number, POLLIN | POLLOUT, 0}, {some_number(), POLLIN | POLLOUT, 0}}};
-        BATON_REQUIRE(soc_poll_ms(entries.data(), entries.size(), 0) >= 0);
+        look_at(entries);
         return;
       }
       case 6:

@@ -75,6 +75,10 @@ std::size_t count_open() {
 
 }  // namespace
 
+void look_at(std::span<pollfd> entries) {
+  BATON_REQUIRE(soc_poll_ms(entries.data(), entries.size(), 0) >= 0 || errno == EINTR);
+}
+
 TcpPair connect_tcp() {
   static const UniqueFd listener = tcp_listener();
   sockaddr_in address{};
@@ -173,7 +177,7 @@ int Stage::accept() const {
     int on = 1;
     BATON_REQUIRE(soc_ioctl(number, FIONBIO, &on) == 0);
     pollfd entry{number, POLLIN, 0};
-    BATON_REQUIRE(soc_poll_ms(&entry, 1, 0) >= 0);  // confirms
+    look_at({&entry, 1});  // confirms
     return number;
   }
 }

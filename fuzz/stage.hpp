@@ -6,7 +6,10 @@
 // Invariant: after each input as many descriptors are open as before. Threads: one, and the library's outcome reader.
 #pragma once
 
+#include <poll.h>
+
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -22,6 +25,9 @@ struct TcpPair {
   UniqueFd server;
 };
 [[nodiscard]] TcpPair connect_tcp();
+
+/// soc_poll_ms() without waiting; libFuzzer's alarm may interrupt it.
+void look_at(std::span<pollfd> entries);
 
 /// Kinds of files that a peer may send instead of what it should: TCP in several states, pipes, other sockets ...
 inline constexpr std::size_t kinds_of_files = 12;
