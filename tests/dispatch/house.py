@@ -98,7 +98,7 @@ class House(unittest.TestCase):
 
     def configure(self, text: str, listener: str = "") -> None:
         if "wait =" not in listener:  # who says half has all the time that a slow machine takes
-            listener += 'wait = "5m"\n'
+            listener = 'wait = "5m"\n' + listener
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(f'[batond]\ncontrol = "{self.control}"\nlog = "debug"\n'
                        f'[listener.front]\naddress = "127.0.0.1:0"\n{listener}\n{text}')
