@@ -5,14 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdarg>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "preload/export.hpp"
+#include "preload/listeners.hpp"
 #include "preload/real.hpp"
 #include "preload/settings.hpp"
 
@@ -26,6 +31,25 @@ bool has_name_of(const char* variable, const std::string& other) noexcept {
   return std::strncmp(variable, other.c_str(), other.find('=') + 1) == 0;
 }
 
+constexpr std::size_t longest_cookie = 20;  // digits
+
+/// Room for the variable of the veiled sockets.
+using VeiledText = std::array<char, veiled_variable.size() + Veiled::most*(longest_cookie + 1) + 1>;
+
+/// Whether there are any.
+bool tell_veiled(VeiledText& text) noexcept {
+  char* at = std::ranges::copy(veiled_variable, text.data()).out;
+  char separator = '=';
+  for (std::size_t place = 0; place < Veiled::most; ++place) {
+    const std::uint64_t cookie = listeners().veiled().at(place);
+    if (cookie == 0) continue;
+    *at++ = std::exchange(separator, ',');
+    at = std::to_chars(at, at + longest_cookie, cookie).ptr;
+  }
+  *at = '\0';
+  return separator == ',';
+}
+
 /// call(environment), with the one that a successor in this process is to have: `given`, and what was taken from this
 /// one. All of it on the stack: exec is called in signal handlers, too.
 template <class Call>
@@ -34,7 +58,7 @@ int with_environment(char* const* given, Call call) noexcept {
   if (taken == nullptr) return call(given);
   std::size_t count = 0;
   while (given != nullptr && given[count] != nullptr) ++count;
-  auto* const all = static_cast<char**>(alloca((count + taken->others.size() + 2) * sizeof(char*)));
+  auto* const all = static_cast<char**>(alloca((count + taken->others.size() + 3) * sizeof(char*)));
   std::size_t size = 0;
   std::string_view users;  // other libraries
   for (std::size_t i = 0; i < count; ++i) {
@@ -44,6 +68,8 @@ int with_environment(char* const* given, Call call) noexcept {
       all[size++] = given[i];
   }
   for (const std::string& each : taken->others) all[size++] = const_cast<char*>(each.c_str());
+  VeiledText veiled;
+  if (tell_veiled(veiled)) all[size++] = veiled.data();
   auto* const libraries = static_cast<char*>(alloca(taken->preload.size() + 1 + users.size() + 1));
   char* end = std::ranges::copy(taken->preload, libraries).out;
   if (!users.empty()) *end++ = ':';

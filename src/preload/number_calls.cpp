@@ -87,9 +87,10 @@ std::optional<Listener> known_listener(int number) {
   return section.ours() ? listeners().find(number) : std::nullopt;
 }
 
-void tell_mode(const Listener& listener, bool nonblocking) {
+/// Whether it is non-blocking underneath either way.
+bool tell_mode(const Listener& listener, bool nonblocking) {
   const Section section;
-  listeners().set_nonblocking(listener, nonblocking);
+  return listeners().set_nonblocking(listener, nonblocking);
 }
 
 using FileControl = int (*)(int, int, ...);
@@ -103,8 +104,7 @@ int control(FileControl call, int number, int command, long argument) {
     const int flags = call(number, command, argument);
     return flags >= 0 && listener->veiled ? flags & ~O_NONBLOCK : flags;
   }
-  tell_mode(*listener, (argument & O_NONBLOCK) != 0);
-  return call(number, command, argument | O_NONBLOCK);
+  return call(number, command, tell_mode(*listener, (argument & O_NONBLOCK) != 0) ? argument | O_NONBLOCK : argument);
 }
 
 }  // namespace
@@ -177,10 +177,8 @@ BATON_EXPORT int ioctl(int number, unsigned long request, ...) {
   void* const argument = va_arg(arguments, void*);
   va_end(arguments);
   if (request == FIONBIO && argument != nullptr) {
-    if (const auto listener = known_listener(number)) {
-      tell_mode(*listener, *static_cast<const int*>(argument) != 0);
-      return 0;  // underneath it is non-blocking either way
-    }
+    if (const auto listener = known_listener(number))
+      if (tell_mode(*listener, *static_cast<const int*>(argument) != 0)) return 0;
   }
   return real().ioctl(number, request, argument);
 }

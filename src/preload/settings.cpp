@@ -73,6 +73,12 @@ Settings take_settings() {
   int number = 0;
   if (std::from_chars(credit.data(), credit.data() + credit.size(), number).ec == std::errc{} && number > 0)
     settings.credit = std::min(number, max_credit);
+  for (const auto part : std::views::split(value_of(veiled_variable.data()), ',')) {
+    std::uint64_t cookie = 0;
+    if (std::from_chars(part.data(), part.data() + part.size(), cookie).ec == std::errc{})
+      settings.veiled.push_back(cookie);
+  }
+  ::unsetenv(veiled_variable.data());
   if (value_of(inherit_variable) != "1") {
     for (const char* const each : variables) {
       if (const auto value = value_of(each); !value.empty()) taken().others.push_back(assignment(each, value));

@@ -136,6 +136,18 @@ class Around(ServeTest):
             self.assertRaises(TimeoutError, client.recv, 1)
         self.assertEqual(giver.counts(), {"moved": 0, "back": 0, "links": 0, "waiting": 1})
 
+    def test_a_server_that_opens_its_socket_again_and_again(self):
+        program = ("import socket\n"
+                   "for _ in range(200): socket.create_server(('127.0.0.1', 0)).close()\n"
+                   "s = socket.create_server(('127.0.0.1', 0)); print('port', s.getsockname()[1], flush=True)\n"
+                   "while True: c, p = s.accept(); c.sendall(f'1 {p[0]}:{p[1]}\\n'.encode()); c.close()\n")
+        server = self.serve("/usr/bin/python3", "-c", program)
+        direct = ("127.0.0.1", server.port())
+        giver = self.giver()
+        for address in (direct, giver.address, giver.address, direct):
+            answer = Answer(address)
+            self.assertEqual(answer.peer, answer.own_text)
+
     def test_an_ipv6_client_by_the_dispatcher(self):
         server = self.serve(SERVER, "select")
         server.port()
@@ -206,6 +218,24 @@ class Wrappers(ServeTest):
                       ("nice", "-n", "1"), ("setpriv", "--no-new-privs")):
             with self.subTest(wrapper=words):
                 self.takes_what_is_moved(*words, SERVER, "level")
+
+    def test_a_server_that_executes_itself_anew_blocks_as_before(self):
+        program = Path(self.folder, "server.py")
+        program.write_text(
+            "import os, socket, sys\n"
+            "if len(sys.argv) > 1: s = socket.socket(fileno=int(sys.argv[1]))\n"
+            "else: s = socket.create_server(('127.0.0.1', 0)); os.set_inheritable(s.fileno(), True)\n"
+            "print('port', s.getsockname()[1], os.get_blocking(s.fileno()), flush=True)\n"
+            "c, p = s.accept()\n"
+            "c.sendall(f'{os.getpid()} {p[0]}:{p[1]}\\n'.encode()); c.close()\n"
+            "os.execv(sys.executable, [sys.executable, sys.argv[0], str(s.fileno())])\n")
+        server = self.serve("/usr/bin/python3", str(program))
+        port = server.line().split()[1]
+        giver = self.giver()
+        for address in (("127.0.0.1", int(port)), giver.address, giver.address, ("127.0.0.1", int(port))):
+            answer = Answer(address)
+            self.assertEqual((answer.pid, answer.peer), (server.popen.pid, answer.own_text))
+            self.assertEqual(server.line(), f"port {port} True")
 
     def test_libraries_of_the_user_stay(self):
         self.takes_what_is_moved("sh", "-c", 'LD_PRELOAD=libm.so.6 exec "$@"', "sh", SERVER, "level")
