@@ -433,8 +433,7 @@ class Session {
       }
       case 6:
         (void)soc_pending(link_.number);
-        (void)soc_read(some_number(), octets_.data(), 16);
-        return;
+        return read_some();
       case 7:
         (void)soc_ready(link_.number, 0);
         return;
@@ -453,6 +452,11 @@ class Session {
         (void)soc_write(some_number(), octets_.data(), 16);
         return;
     }
+  }
+  /// Only what does not wait: what was taken may be in blocking mode, and its client says nothing.
+  void read_some() {
+    pollfd entry{some_number(), POLLIN, 0};
+    if (soc_poll_ms(&entry, 1, 0) > 0) (void)soc_read(entry.fd, octets_.data(), 16);
   }
   void close_number() {
     if (numbers_.empty()) return;
